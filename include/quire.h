@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * quire: a lock-free multi-producer multi-consumer channel over a ring of memory-mapped pages.
+ *
+ * This is the umbrella header. The parts:
+ *   quire/version.h   version numbers
+ *   quire/error.h     result codes and their texts
+ *   quire/channel.h   create, open, close; options
+ *   quire/tx.h        producer handles: send, reserve / commit, batches
+ *   quire/rx.h        consumer handles: subscribe, recv, next_page
+ *   quire/stat.h      what a channel holds and who holds it
+ */
+#ifndef QUIRE_H
+#define QUIRE_H
+
+#include <quire/channel.h>
+#include <quire/error.h>
+#include <quire/rx.h>
+#include <quire/stat.h>
+#include <quire/tx.h>
+#include <quire/version.h>
+
+#endif

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The seam to the operating system: every system call that storage makes goes through here, so
+ * that a test can count the calls and fail the n-th. Results are >= 0 or -errno; EINTR is retried
+ * where a retry is right. All files are opened close-on-exec.
+ */
+#ifndef QR_IO_H
+#define QR_IO_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct stat;
+
+enum qr_io_call {
+    QR_IO_OPEN,
+    QR_IO_MEMFD,
+    QR_IO_FTRUNCATE,
+    QR_IO_FALLOCATE,
+    QR_IO_PUNCH,
+    QR_IO_MMAP,
+    QR_IO_MUNMAP,
+    QR_IO_MADVISE,
+    QR_IO_PREAD,
+    QR_IO_PWRITE,
+    QR_IO_FSTAT,
+    QR_IO_FSYNC,
+    QR_IO_MKDIR,
+    QR_IO_RENAME,
+    QR_IO_UNLINK,
+    QR_IO_RMDIR,
+    QR_IO_OPENDIR,
+    QR_IO_LOCK,
+    QR_IO_EVENTFD,
+    QR_IO_THREAD,
+    QR_IO_MALLOC,
+    QR_IO_CALLS
+};
+
+int qr_io_open(int dirfd, const char *path, int flags, mode_t mode);
+int qr_io_memfd(const char *name, unsigned flags);
+int qr_io_ftruncate(int fd, uint64_t size);
+/* Allocates real blocks and extends the file. */
+int qr_io_fallocate(int fd, uint64_t offset, uint64_t size);
+/* Gives the blocks of a range back; the range reads as zero afterwards. */
+int qr_io_punch(int fd, uint64_t offset, uint64_t size);
+int qr_io_mmap(void **address, size_t size, int prot, int flags, int fd, uint64_t offset);
+int qr_io_munmap(void *address, size_t size);
+int qr_io_madvise(void *address, size_t size, int advice);
+ssize_t qr_io_pread(int fd, void *buffer, size_t size, uint64_t offset);
+ssize_t qr_io_pwrite(int fd, const void *buffer, size_t size, uint64_t offset);
+int qr_io_fstat(int fd, struct stat *st);
+int qr_io_fsync(int fd);
+int qr_io_mkdir(int dirfd, const char *path, mode_t mode);
+/* Fails with -EEXIST when to exists. */
+int qr_io_rename_noreplace(int dirfd, const char *from, int todirfd, const char *to);
+int qr_io_unlink(int dirfd, const char *path);
+int qr_io_rmdir(int dirfd, const char *path);
+/* Takes the whole-file OFD write lock without waiting: 0, -EAGAIN when somebody holds it. */
+int qr_io_lock(int fd);
+int qr_io_eventfd(void);
+void qr_io_close(int fd);
+/* malloc of zeroed memory, counted like a call. NULL when it fails. */
+void *qr_io_zalloc(size_t size);
+
+#ifdef QR_TESTING
+/* Fails calls number nth (1-based), counted from now over all kinds, with -error; sticky: and all
+ * later ones. nth 0 switches faults off. Returns nothing; counting starts anew. */
+void qr_io_fault(uint64_t nth, int error, int sticky);
+/* As qr_io_fault, but counts calls of one kind only. */
+void qr_io_fault_kind(enum qr_io_call kind, uint64_t nth, int error, int sticky);
+/* Calls made since the last qr_io_fault*, and whether the fault was hit. */
+uint64_t qr_io_count(void);
+uint64_t qr_io_count_kind(enum qr_io_call kind);
+int qr_io_fault_hit(void);
+#endif
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The storage of one channel: its control file, its frames, its group files, in a directory or in
+ * memfds. Knows bytes, blocks and mappings; knows nothing of producers, groups' meaning or
+ * recovery. Results are 0 (or a count), a QUIRE_* code, or -errno.
+ */
+#ifndef QR_STORE_H
+#define QR_STORE_H
+
+#include <pages/format.h>
+
+/* A mapped frame. Pointers never change once set, until the store is closed. */
+struct qr_frame {
+    struct qr_frame_header *header;
+    qr_atomic_u64 *slots;
+    unsigned char *data;
+};
+
+struct qr_group_map {
+    struct qr_group_block *block; /* one mapped block */
+    int fd;
+};
+
+struct qr_store;
+
+/* Everything the files say, mapped: pointers into the control file. */
+struct qr_store_view {
+    const struct qr_superblock *sb; /* a private checked copy */
+    struct qr_live *live;
+    qr_atomic_u64 *life;      /* sb->frames_cap */
+    qr_atomic_u64 *directory; /* sb->directory_size */
+    struct qr_handle *handles;
+    struct qr_participant *participants;
+    int directory_backed; /* 1: a directory; 0: memory */
+    int read_only;
+    int huge_pages;
+};
+
+/*
+ * Makes a channel directory, all or nothing: under a temporary name beside path, every block of
+ * the frames_base frames allocated and the files synced, then renamed and the parent synced.
+ * closed_claim is what a fresh frame's claim word holds. life[] begins as FREE for the frames
+ * made and ABSENT for the others; directory[] as NONE; live words zero but clean = 1.
+ * QUIRE_EEXIST, QUIRE_ENOENT (parent), QUIRE_EPERM, QUIRE_ENOSPC, -errno.
+ */
+int qr_store_create(const char *path, const struct qr_geometry *geometry, uint32_t mode,
+                    uint64_t closed_claim);
+
+/*
+ * Opens a channel directory: takes the lock (not when read_only), checks both superblock copies
+ * (one damaged copy is tolerated and, unless read_only, repaired), the control file's size and
+ * the size and identity of every frame file that life[] does not call ABSENT. Frames are not
+ * mapped yet.
+ * QUIRE_ENOENT, QUIRE_ENOTQUIRE, QUIRE_EVERSION, QUIRE_EBADFILE, QUIRE_EBUSY, QUIRE_EPERM, -errno.
+ */
+int qr_store_open(struct qr_store **store, const char *path, int read_only, uint64_t closed_claim);
+
+/* A channel in memfds; frames are made when first asked for, life[] begins as ABSENT. */
+int qr_store_open_memory(struct qr_store **store, const struct qr_geometry *geometry, int huge_pages,
+                         uint64_t closed_claim);
+
+/* Unmaps and closes all; in a directory unlinks page files whose life is ABSENT. NULL is fine. */
+void qr_store_close(struct qr_store *store);
+
+const struct qr_store_view *qr_store_view(const struct qr_store *store);
+
+/*
+ * The frame, mapped and populated for write (read-only stores: mapped for read); the first call
+ * for a frame maps it, later ones return what is there: a few instructions. The frame's storage
+ * must exist (life is not ABSENT). Any thread. Returns 0, QUIRE_EBADFILE, QUIRE_ENOSPC, -errno.
+ */
+int qr_store_frame(struct qr_store *store, uint32_t frame, const struct qr_frame **out);
+/* The same when it is mapped already, else NULL. */
+const struct qr_frame *qr_store_frame_mapped(const struct qr_store *store, uint32_t frame);
+
+/*
+ * Gives an absent frame its storage: real blocks allocated, header written when it is new (a
+ * frame that was given back keeps its header page and mapping). The caller owns life[frame] as
+ * BUSY. Returns 0, QUIRE_ENOSPC, -errno; on failure nothing is left allocated.
+ */
+int qr_store_frame_make(struct qr_store *store, uint32_t frame);
+/*
+ * What to punch so that a frame's index and data go back to the file system; the header page and
+ * the mapping stay, since a producer may still look at the claim word. The caller owns
+ * life[frame] as BUSY and hands this to the engine or does it itself.
+ */
+int qr_store_frame_extent(const struct qr_store *store, uint32_t frame, int *fd, uint64_t *offset,
+                          uint64_t *size);
+
+/* Groups. A created group file is complete or absent. QUIRE_EEXIST, QUIRE_ENOENT, QUIRE_EBADFILE. */
+int qr_store_group_create(struct qr_store *store, const char *name, uint32_t group_id,
+                          uint64_t head, uint64_t walked_from, struct qr_group_map *map);
+int qr_store_group_open(struct qr_store *store, const char *name, struct qr_group_map *map);
+void qr_store_group_close(struct qr_store *store, struct qr_group_map *map);
+/* Calls each(context, name) for every group file until it returns non-zero, which is returned. */
+int qr_store_group_list(struct qr_store *store, int (*each)(void *context, const char *name),
+                        void *context);
+
+/* Bytes allocated by all files now (st_blocks). */
+uint64_t qr_store_bytes(const struct qr_store *store);
+
+/* The machine's boot id; zeroes when unknown. */
+void qr_boot_id(uint8_t out[16]);
+
+#endif
