@@ -16,10 +16,10 @@ enum qr_op_kind { QR_OP_ALLOCATE, QR_OP_PUNCH, QR_OP_SYNC };
 struct qr_op {
     enum qr_op_kind kind;
     int fd;
-    uint64_t offset; /* bytes: ALLOCATE, PUNCH */
-    uint64_t size;   /* bytes: ALLOCATE, PUNCH */
-    uint64_t tag;    /* the submitter's */
-    int result;      /* 0 or -errno, once reaped */
+    uint64_t offset;    /* bytes: ALLOCATE, PUNCH */
+    uint64_t size;      /* bytes: ALLOCATE, PUNCH */
+    uint64_t tag;       /* the submitter's */
+    int result;         /* 0 or -errno, once reaped */
     struct qr_op *link; /* the engine's */
 };
 
@@ -50,7 +50,13 @@ static inline struct qr_op *qr_engine_reap(struct qr_engine *engine)
 {
     return engine->ops->reap(engine);
 }
-static inline int qr_engine_fd(struct qr_engine *engine) { return engine->ops->fd(engine); }
-static inline void qr_engine_close(struct qr_engine *engine) { engine->ops->close(engine); }
+static inline int qr_engine_fd(struct qr_engine *engine)
+{
+    return engine->ops->fd(engine);
+}
+static inline void qr_engine_close(struct qr_engine *engine)
+{
+    engine->ops->close(engine);
+}
 
 #endif

@@ -24,23 +24,23 @@
 #endif
 
 #define QR_FORMAT_VERSION 1u
-#define QR_BLOCK 4096u /* unit of zones; not the machine's page size */
-#define QR_LINE 128u   /* two cache lines: adjacent-line prefetch makes pairs */
+#define QR_BLOCK          4096u /* unit of zones; not the machine's page size */
+#define QR_LINE           128u  /* two cache lines: adjacent-line prefetch makes pairs */
 
 #define QR_MAGIC_CONTROL 0x314c525445524951ull /* "QIRETRL1" */
-#define QR_MAGIC_FRAME 0x3147415045524951ull   /* "QIREPAG1" */
-#define QR_MAGIC_GROUP 0x3150524745524951ull   /* "QIREGRP1" */
+#define QR_MAGIC_FRAME   0x3147415045524951ull /* "QIREPAG1" */
+#define QR_MAGIC_GROUP   0x3150524745524951ull /* "QIREGRP1" */
 
 /* Feature bits: unknown incompat bits refuse the open, unknown ro bits allow observers only. */
 #define QR_INCOMPAT_CHECKSUM 0x1u /* records carry a CRC32C */
-#define QR_INCOMPAT_KNOWN 0x1u
-#define QR_RO_COMPAT_KNOWN 0x0u
+#define QR_INCOMPAT_KNOWN    0x1u
+#define QR_RO_COMPAT_KNOWN   0x0u
 
 #define QR_MESSAGES_MAX 65535u
-#define QR_FRAMES_MAX 65535u
-#define QR_HANDLES 1023u /* index 1023 in a head word means nobody */
+#define QR_FRAMES_MAX   65535u
+#define QR_HANDLES      1023u /* index 1023 in a head word means nobody */
 #define QR_PARTICIPANTS 64u
-#define QR_GROUP_NAME 64u
+#define QR_GROUP_NAME   64u
 
 /* Identity of a channel: written once, twice, checksummed. */
 struct qr_superblock {
@@ -50,25 +50,25 @@ struct qr_superblock {
     uint32_t incompat;
     uint32_t ro_compat;
     uint8_t uuid[16];
-    uint64_t page_size;          /* data bytes of a frame */
-    uint64_t frame_bytes;        /* header + index + data */
-    uint64_t data_offset;        /* of data in a frame */
+    uint64_t page_size;   /* data bytes of a frame */
+    uint64_t frame_bytes; /* header + index + data */
+    uint64_t data_offset; /* of data in a frame */
     uint32_t max_messages;
-    uint32_t frames_base;        /* frames of the preset pool */
-    uint32_t frames_cap;         /* frames that can ever exist: length of life[] */
-    uint32_t directory_size;     /* entries, a power of two > 2 * frames_cap */
-    uint32_t handles;            /* entries */
-    uint32_t participants;       /* entries */
+    uint32_t frames_base;    /* frames of the preset pool */
+    uint32_t frames_cap;     /* frames that can ever exist: length of life[] */
+    uint32_t directory_size; /* entries, a power of two > 2 * frames_cap */
+    uint32_t handles;        /* entries */
+    uint32_t participants;   /* entries */
     uint32_t full_policy;
     uint32_t reserved0;
-    uint64_t life_offset;        /* offsets in the control file */
+    uint64_t life_offset; /* offsets in the control file */
     uint64_t directory_offset;
     uint64_t handles_offset;
     uint64_t participants_offset;
     uint64_t control_bytes;
-    uint64_t created_ns;         /* CLOCK_REALTIME */
+    uint64_t created_ns; /* CLOCK_REALTIME */
     uint8_t reserved[3948];
-    uint32_t crc;                /* CRC32C of all bytes before it */
+    uint32_t crc; /* CRC32C of all bytes before it */
 };
 _Static_assert(sizeof(struct qr_superblock) == QR_BLOCK, "one block");
 _Static_assert(offsetof(struct qr_superblock, uuid) == 24, "layout");
@@ -82,8 +82,8 @@ _Static_assert(offsetof(struct qr_superblock, crc) == 4092, "layout");
 /* Words that every process of the channel shares. Each line has one kind of writer. */
 struct qr_live {
     /* line 0: the turn. Read at every turn, written once per page. */
-    qr_atomic_u64 tail_page;  /* highest page ever opened; a hint that may lag by one */
-    qr_atomic_u64 ready_page; /* highest page ever prepared; a hint that may lag by one */
+    qr_atomic_u64 tail_page;   /* highest page ever opened; a hint that may lag by one */
+    qr_atomic_u64 ready_page;  /* highest page ever prepared; a hint that may lag by one */
     qr_atomic_u64 retain_from; /* pages before it are given up even if no group exists */
     uint8_t pad0[104];
     /* line 1: attention. Read after every publish; zero while nobody sleeps. */
@@ -133,18 +133,33 @@ enum qr_attention {
  * this word is the one place where a retired frame changes hands. A pin is added whenever
  * somebody begins to need the page again, so that a recycler that decided earlier fails.
  */
-#define QR_LIFE_PINS 0xffffull
-#define QR_PAGE_FREE ((1ull << 48) - 1)    /* holds nothing; storage is there */
+#define QR_LIFE_PINS   0xffffull
+#define QR_PAGE_FREE   ((1ull << 48) - 1)  /* holds nothing; storage is there */
 #define QR_PAGE_ABSENT ((1ull << 48) - 2)  /* no storage: never made, or given back */
-#define QR_PAGE_BUSY ((1ull << 48) - 3)    /* storage is being made or given back */
-#define QR_PAGE_MAX ((1ull << 48) - 16)    /* page numbers end here */
-static inline uint64_t qr_life(uint64_t page_no, uint64_t pins) { return page_no << 16 | pins; }
-static inline uint64_t qr_life_page(uint64_t life) { return life >> 16; }
+#define QR_PAGE_BUSY   ((1ull << 48) - 3)  /* storage is being made or given back */
+#define QR_PAGE_MAX    ((1ull << 48) - 16) /* page numbers end here */
+static inline uint64_t qr_life(uint64_t page_no, uint64_t pins)
+{
+    return page_no << 16 | pins;
+}
+static inline uint64_t qr_life_page(uint64_t life)
+{
+    return life >> 16;
+}
 
 /* directory[page_no % size]: page_no:48 | frame_id:16; all ones when never set. */
-static inline uint64_t qr_dirent(uint64_t page_no, uint32_t frame) { return page_no << 16 | frame; }
-static inline uint64_t qr_dirent_page(uint64_t entry) { return entry >> 16; }
-static inline uint32_t qr_dirent_frame(uint64_t entry) { return (uint32_t)(entry & 0xffffu); }
+static inline uint64_t qr_dirent(uint64_t page_no, uint32_t frame)
+{
+    return page_no << 16 | frame;
+}
+static inline uint64_t qr_dirent_page(uint64_t entry)
+{
+    return entry >> 16;
+}
+static inline uint32_t qr_dirent_frame(uint64_t entry)
+{
+    return (uint32_t)(entry & 0xffffu);
+}
 #define QR_DIRENT_NONE UINT64_MAX
 
 /* handles[]: one per open handle, written by its owner but for state. */
@@ -158,7 +173,7 @@ struct qr_handle {
     qr_atomic_u64 stand;       /* rx: page_no + 1 it borrows from; 0 none */
     qr_atomic_u32 busy;        /* tx: reserved for several processes */
     uint32_t reserved0;
-    qr_atomic_u64 since_ns;    /* CLOCK_REALTIME */
+    qr_atomic_u64 since_ns; /* CLOCK_REALTIME */
     uint8_t reserved[72];
 };
 _Static_assert(sizeof(struct qr_handle) == QR_LINE, "one line");
@@ -168,11 +183,11 @@ _Static_assert(offsetof(struct qr_handle, since_ns) == 48, "layout");
 
 enum qr_handle_state {
     QR_HANDLE_FREE = 0,
-    QR_HANDLE_SETUP = 1,   /* taken, fields being written */
+    QR_HANDLE_SETUP = 1, /* taken, fields being written */
     QR_HANDLE_TX = 2,
     QR_HANDLE_RX = 3,
-    QR_HANDLE_ORPHAN = 4,  /* closed or dead with a run undelivered: any member adopts it */
-    QR_HANDLE_ADOPTED = 5  /* adopter << 8: the run belongs to that handle now */
+    QR_HANDLE_ORPHAN = 4, /* closed or dead with a run undelivered: any member adopts it */
+    QR_HANDLE_ADOPTED = 5 /* adopter << 8: the run belongs to that handle now */
 };
 
 /* participants[]: one per process that has the channel open. Hints for people, not proof. */
@@ -242,7 +257,7 @@ struct qr_group_block {
     qr_atomic_u32 members;      /* open handles: a hint */
     qr_atomic_u32 lost_pending; /* 1: somebody is to be told of a loss */
     qr_atomic_u32 reserved2;
-    qr_atomic_u64 walked_from;  /* the group walked every slot of the pages from here */
+    qr_atomic_u64 walked_from; /* the group walked every slot of the pages from here */
     uint8_t pad2[104];
     /* line 3: sleepers. */
     qr_atomic_u32 wait_seq; /* futex */
@@ -279,7 +294,10 @@ struct qr_geometry {
     uint32_t reserved;
 };
 
-static inline uint64_t qr_round_up(uint64_t n, uint64_t unit) { return (n + unit - 1) / unit * unit; }
+static inline uint64_t qr_round_up(uint64_t n, uint64_t unit)
+{
+    return (n + unit - 1) / unit * unit;
+}
 
 /* Fills every field but uuid, created_ns and crc. */
 void qr_superblock_layout(struct qr_superblock *sb, const struct qr_geometry *geometry);

@@ -56,8 +56,8 @@ int qr_store_create(const char *path, const struct qr_geometry *geometry, uint32
 int qr_store_open(struct qr_store **store, const char *path, int read_only, uint64_t closed_claim);
 
 /* A channel in memfds; frames are made when first asked for, life[] begins as ABSENT. */
-int qr_store_open_memory(struct qr_store **store, const struct qr_geometry *geometry, int huge_pages,
-                         uint64_t closed_claim);
+int qr_store_open_memory(struct qr_store **store, const struct qr_geometry *geometry,
+                         int huge_pages, uint64_t closed_claim);
 
 /* Unmaps and closes all; in a directory unlinks page files whose life is ABSENT. NULL is fine. */
 void qr_store_close(struct qr_store *store);
@@ -87,7 +87,8 @@ int qr_store_frame_make(struct qr_store *store, uint32_t frame);
 int qr_store_frame_extent(const struct qr_store *store, uint32_t frame, int *fd, uint64_t *offset,
                           uint64_t *size);
 
-/* Groups. A created group file is complete or absent. QUIRE_EEXIST, QUIRE_ENOENT, QUIRE_EBADFILE. */
+/* Groups. A created group file is complete or absent. QUIRE_EEXIST, QUIRE_ENOENT, QUIRE_EBADFILE.
+ */
 int qr_store_group_create(struct qr_store *store, const char *name, uint32_t group_id,
                           uint64_t head, uint64_t walked_from, struct qr_group_map *map);
 int qr_store_group_open(struct qr_store *store, const char *name, struct qr_group_map *map);

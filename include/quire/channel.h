@@ -20,14 +20,14 @@ typedef struct quire quire_t;
  * Slot 65535 is never a message.
  */
 #define QUIRE_POSITION(page_no, slot) (((uint64_t)(page_no) << 16) | (uint64_t)(slot))
-#define QUIRE_PAGE_OF(position) ((uint64_t)(position) >> 16)
-#define QUIRE_SLOT_OF(position) ((uint32_t)((position)&0xffffu))
+#define QUIRE_PAGE_OF(position)       ((uint64_t)(position) >> 16)
+#define QUIRE_SLOT_OF(position)       ((uint32_t)((position)&0xffffu))
 
-#define QUIRE_MESSAGES_MAX 65535u       /* messages in one page, at most */
-#define QUIRE_PAGE_SIZE_MIN 4096u       /* bytes */
-#define QUIRE_PAGE_SIZE_MAX 2147483648u /* bytes: 2 GiB */
-#define QUIRE_HANDLES_MAX 1023u         /* open handles of one channel, at most */
-#define QUIRE_GROUP_NAME_MAX 63u        /* bytes of a group name: [A-Za-z0-9._-], not starting with . */
+#define QUIRE_MESSAGES_MAX   65535u      /* messages in one page, at most */
+#define QUIRE_PAGE_SIZE_MIN  4096u       /* bytes */
+#define QUIRE_PAGE_SIZE_MAX  2147483648u /* bytes: 2 GiB */
+#define QUIRE_HANDLES_MAX    1023u       /* open handles of one channel, at most */
+#define QUIRE_GROUP_NAME_MAX 63u /* bytes of a group name: [A-Za-z0-9._-], not starting with . */
 
 /* Deadlines are absolute nanoseconds of CLOCK_MONOTONIC. 0 means: do not wait. */
 #define QUIRE_FOREVER UINT64_MAX
@@ -71,15 +71,21 @@ struct quire_options {
     uint64_t page_size;    /* data bytes of a page, multiple of 4096; default 1 MiB */
     uint32_t max_pages;    /* pages of the pool, 1..32768; default 16 */
     uint32_t max_messages; /* messages in a page, 1..65535; default page_size / 24, capped */
-    uint64_t max_bytes;    /* GROW: bytes of all pages at most; default: as many pages as can be named */
-    uint32_t full_policy;  /* enum quire_full_policy */
-    uint32_t wait;         /* enum quire_wait: default of the handles; not stored */
-    uint32_t checksum;     /* enum quire_checksum */
-    uint32_t mode;         /* permission bits of new files, default 0600 (directories get x for r) */
-    uint64_t reserved[8];  /* zero */
+    uint64_t
+        max_bytes; /* GROW: bytes of all pages at most; default: as many pages as can be named */
+    uint32_t full_policy; /* enum quire_full_policy */
+    uint32_t wait;        /* enum quire_wait: default of the handles; not stored */
+    uint32_t checksum;    /* enum quire_checksum */
+    uint32_t mode;        /* permission bits of new files, default 0600 (directories get x for r) */
+    uint64_t reserved[8]; /* zero */
 };
-#define QUIRE_OPTIONS_INIT                                                                         \
-    { sizeof(struct quire_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, { 0 } }
+#define QUIRE_OPTIONS_INIT                                       \
+    {                                                            \
+        sizeof(struct quire_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+        {                                                        \
+            0                                                    \
+        }                                                        \
+    }
 
 /* What a channel of these options takes, exactly, before it is created. Bytes. */
 struct quire_plan {

@@ -17,10 +17,10 @@ QUIRE_BEGIN_DECLS
 typedef struct quire_rx quire_rx_t;
 
 enum quire_where_kind {
-    QUIRE_OLDEST = 0,  /* the oldest message still held */
-    QUIRE_NEWEST = 1,  /* the first message sent from now on */
-    QUIRE_PAGE = 2,    /* the first message of page value */
-    QUIRE_AT = 3       /* the message at position value */
+    QUIRE_OLDEST = 0, /* the oldest message still held */
+    QUIRE_NEWEST = 1, /* the first message sent from now on */
+    QUIRE_PAGE = 2,   /* the first message of page value */
+    QUIRE_AT = 3      /* the message at position value */
 };
 
 struct quire_where {
@@ -37,8 +37,13 @@ struct quire_rx_options {
     uint32_t reserved0;
     uint64_t reserved[4];
 };
-#define QUIRE_RX_OPTIONS_INIT                                                                      \
-    { sizeof(struct quire_rx_options), 0, 0, 0, { 0 } }
+#define QUIRE_RX_OPTIONS_INIT                     \
+    {                                             \
+        sizeof(struct quire_rx_options), 0, 0, 0, \
+        {                                         \
+            0                                     \
+        }                                         \
+    }
 
 enum quire_msg_flags {
     QUIRE_MSG_RETURNED = 1u << 0 /* another handle of the group had claimed it and closed or died */

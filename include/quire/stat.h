@@ -15,35 +15,35 @@ struct quire_stat {
     uint64_t page_size;
     uint32_t max_pages;
     uint32_t max_messages;
-    uint32_t full_policy;   /* enum quire_full_policy */
-    uint32_t checksum;      /* enum quire_checksum: ON or OFF */
-    uint32_t directory;     /* 1 for a directory, 0 for memory */
-    uint32_t huge_pages;    /* 1 when pages lie in huge pages */
+    uint32_t full_policy; /* enum quire_full_policy */
+    uint32_t checksum;    /* enum quire_checksum: ON or OFF */
+    uint32_t directory;   /* 1 for a directory, 0 for memory */
+    uint32_t huge_pages;  /* 1 when pages lie in huge pages */
     uint8_t uuid[16];
-    uint64_t first_page;    /* oldest page still held */
-    uint64_t tail_page;     /* page that producers write */
-    uint64_t end_position;  /* where the next message will be (lower bound) */
-    uint64_t messages;      /* positions ever claimed: messages and voids */
-    uint64_t voids;         /* claimed and never published: aborted, or lost with their process */
-    uint64_t damaged;       /* records that recovery refused */
-    uint64_t dropped;       /* messages given up by DROP_OLDEST before any group existed */
-    uint64_t turns;         /* pages opened */
-    uint64_t turns_waited;  /* times a producer found no page ready and had to wait */
-    uint64_t recoveries;    /* opens that had to repair */
-    uint64_t bytes;         /* allocated now: control, pages, groups */
-    uint32_t pages_used;    /* pages that hold messages somebody needs, or the tail */
-    uint32_t pages_free;    /* pages that can be reused at once */
-    uint32_t pages_made;    /* page files or memfds that exist */
+    uint64_t first_page;   /* oldest page still held */
+    uint64_t tail_page;    /* page that producers write */
+    uint64_t end_position; /* where the next message will be (lower bound) */
+    uint64_t messages;     /* positions ever claimed: messages and voids */
+    uint64_t voids;        /* claimed and never published: aborted, or lost with their process */
+    uint64_t damaged;      /* records that recovery refused */
+    uint64_t dropped;      /* messages given up by DROP_OLDEST before any group existed */
+    uint64_t turns;        /* pages opened */
+    uint64_t turns_waited; /* times a producer found no page ready and had to wait */
+    uint64_t recoveries;   /* opens that had to repair */
+    uint64_t bytes;        /* allocated now: control, pages, groups */
+    uint32_t pages_used;   /* pages that hold messages somebody needs, or the tail */
+    uint32_t pages_free;   /* pages that can be reused at once */
+    uint32_t pages_made;   /* page files or memfds that exist */
     uint32_t groups;
-    uint32_t handles;       /* open handles */
-    uint32_t clean;         /* 1 when the last close was clean (read-only opens) */
+    uint32_t handles; /* open handles */
+    uint32_t clean;   /* 1 when the last close was clean (read-only opens) */
 };
 
 struct quire_page_stat {
     uint64_t page_no;
     uint32_t frame_id;
-    uint32_t state;     /* enum quire_page_state */
-    uint32_t messages;  /* slots claimed */
+    uint32_t state;    /* enum quire_page_state */
+    uint32_t messages; /* slots claimed */
     uint32_t reserved;
     uint64_t bytes;     /* data bytes claimed, records with their headers */
     uint64_t opened_ns; /* CLOCK_REALTIME */
@@ -69,14 +69,14 @@ struct quire_group_stat {
 enum quire_handle_kind { QUIRE_HANDLE_TX = 1, QUIRE_HANDLE_RX = 2, QUIRE_HANDLE_RETURNED = 3 };
 
 struct quire_handle_stat {
-    uint32_t handle;     /* index */
-    uint32_t kind;       /* enum quire_handle_kind */
-    uint32_t pid;        /* of the process that opened it; a hint */
-    uint32_t claimed;    /* messages claimed and not yet delivered */
+    uint32_t handle;                      /* index */
+    uint32_t kind;                        /* enum quire_handle_kind */
+    uint32_t pid;                         /* of the process that opened it; a hint */
+    uint32_t claimed;                     /* messages claimed and not yet delivered */
     char group[QUIRE_GROUP_NAME_MAX + 1]; /* empty for producers */
-    uint64_t page_no;    /* page it stands on; UINT64_MAX: none */
-    uint64_t next;       /* next position it will deliver, when claimed > 0 */
-    uint64_t since_ns;   /* when it was opened, CLOCK_REALTIME */
+    uint64_t page_no;                     /* page it stands on; UINT64_MAX: none */
+    uint64_t next;                        /* next position it will deliver, when claimed > 0 */
+    uint64_t since_ns;                    /* when it was opened, CLOCK_REALTIME */
 };
 
 /* Returns 0 or QUIRE_EINVAL. */

@@ -20,8 +20,13 @@ struct quire_tx_options {
     uint32_t wait; /* enum quire_wait: how to wait for a free page */
     uint64_t reserved[4];
 };
-#define QUIRE_TX_OPTIONS_INIT                                                                      \
-    { sizeof(struct quire_tx_options), 0, { 0 } }
+#define QUIRE_TX_OPTIONS_INIT               \
+    {                                       \
+        sizeof(struct quire_tx_options), 0, \
+        {                                   \
+            0                               \
+        }                                   \
+    }
 
 /* One message of a batch. */
 struct quire_vec {
@@ -33,9 +38,8 @@ struct quire_vec {
  * Opens a producer handle; options may be NULL. *tx is owned by the caller: quire_tx_close.
  * Returns 0, QUIRE_EINVAL, QUIRE_EHANDLES, QUIRE_ERDONLY, QUIRE_CLOSED, -ENOMEM. Any thread.
  */
-QUIRE_API QUIRE_MUST_CHECK int quire_tx_open(quire_t *channel,
-                                             const struct quire_tx_options *options,
-                                             quire_tx_t **tx);
+QUIRE_API QUIRE_MUST_CHECK int
+quire_tx_open(quire_t *channel, const struct quire_tx_options *options, quire_tx_t **tx);
 
 /* Closes the handle; an open reservation is aborted. Never blocks. NULL is allowed. */
 QUIRE_API void quire_tx_close(quire_tx_t *tx);

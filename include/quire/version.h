@@ -3,14 +3,14 @@
 #ifndef QUIRE_VERSION_H
 #define QUIRE_VERSION_H
 
-#define QUIRE_VERSION_MAJOR 0
-#define QUIRE_VERSION_MINOR 1
-#define QUIRE_VERSION_PATCH 0
+#define QUIRE_VERSION_MAJOR  0
+#define QUIRE_VERSION_MINOR  1
+#define QUIRE_VERSION_PATCH  0
 #define QUIRE_VERSION_STRING "0.1.0"
 
 #ifdef __cplusplus
 #define QUIRE_BEGIN_DECLS extern "C" {
-#define QUIRE_END_DECLS }
+#define QUIRE_END_DECLS   }
 #else
 #define QUIRE_BEGIN_DECLS
 #define QUIRE_END_DECLS

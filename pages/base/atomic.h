@@ -31,34 +31,34 @@ void qr_sched_point(enum qr_access kind, const volatile void *address);
 
 #define qr_load_relaxed(p) (QR_POINT(QR_LOAD, p), atomic_load_explicit((p), memory_order_relaxed))
 #define qr_load_acquire(p) (QR_POINT(QR_LOAD, p), atomic_load_explicit((p), memory_order_acquire))
-#define qr_store_relaxed(p, v)                                                                     \
+#define qr_store_relaxed(p, v) \
     (QR_POINT(QR_STORE, p), atomic_store_explicit((p), (v), memory_order_relaxed))
-#define qr_store_release(p, v)                                                                     \
+#define qr_store_release(p, v) \
     (QR_POINT(QR_STORE, p), atomic_store_explicit((p), (v), memory_order_release))
-#define qr_add_relaxed(p, v)                                                                       \
+#define qr_add_relaxed(p, v) \
     (QR_POINT(QR_RMW, p), atomic_fetch_add_explicit((p), (v), memory_order_relaxed))
-#define qr_add_acquire(p, v)                                                                       \
+#define qr_add_acquire(p, v) \
     (QR_POINT(QR_RMW, p), atomic_fetch_add_explicit((p), (v), memory_order_acquire))
-#define qr_add_release(p, v)                                                                       \
+#define qr_add_release(p, v) \
     (QR_POINT(QR_RMW, p), atomic_fetch_add_explicit((p), (v), memory_order_release))
-#define qr_add_acq_rel(p, v)                                                                       \
+#define qr_add_acq_rel(p, v) \
     (QR_POINT(QR_RMW, p), atomic_fetch_add_explicit((p), (v), memory_order_acq_rel))
-#define qr_sub_acq_rel(p, v)                                                                       \
+#define qr_sub_acq_rel(p, v) \
     (QR_POINT(QR_RMW, p), atomic_fetch_sub_explicit((p), (v), memory_order_acq_rel))
-#define qr_or_acq_rel(p, v)                                                                        \
+#define qr_or_acq_rel(p, v) \
     (QR_POINT(QR_RMW, p), atomic_fetch_or_explicit((p), (v), memory_order_acq_rel))
-#define qr_and_acq_rel(p, v)                                                                       \
+#define qr_and_acq_rel(p, v) \
     (QR_POINT(QR_RMW, p), atomic_fetch_and_explicit((p), (v), memory_order_acq_rel))
-#define qr_exchange_acq_rel(p, v)                                                                  \
+#define qr_exchange_acq_rel(p, v) \
     (QR_POINT(QR_RMW, p), atomic_exchange_explicit((p), (v), memory_order_acq_rel))
 /* Strong compare-exchange; on failure *expected holds the value seen, with acquire order. */
-#define qr_cas_acquire(p, expected, desired)                                                       \
-    (QR_POINT(QR_RMW, p),                                                                          \
-     atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_acquire,     \
+#define qr_cas_acquire(p, expected, desired)                                                   \
+    (QR_POINT(QR_RMW, p),                                                                      \
+     atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_acquire, \
                                              memory_order_acquire))
-#define qr_cas_acq_rel(p, expected, desired)                                                       \
-    (QR_POINT(QR_RMW, p),                                                                          \
-     atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_acq_rel,     \
+#define qr_cas_acq_rel(p, expected, desired)                                                   \
+    (QR_POINT(QR_RMW, p),                                                                      \
+     atomic_compare_exchange_strong_explicit((p), (expected), (desired), memory_order_acq_rel, \
                                              memory_order_acquire))
 
 /* Keeps the compiler from moving accesses across; the processor is ordered by membarrier. */
@@ -75,7 +75,7 @@ static inline void qr_pause(void)
 #endif
 }
 
-#define qr_likely(x) __builtin_expect(!!(x), 1)
+#define qr_likely(x)   __builtin_expect(!!(x), 1)
 #define qr_unlikely(x) __builtin_expect(!!(x), 0)
 
 #endif
