@@ -7,6 +7,7 @@
 #ifndef QR_IO_H
 #define QR_IO_H
 
+#include <dirent.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -57,9 +58,15 @@ int qr_io_mkdir(int dirfd, const char *path, mode_t mode);
 int qr_io_rename_noreplace(int dirfd, const char *from, int todirfd, const char *to);
 int qr_io_unlink(int dirfd, const char *path);
 int qr_io_rmdir(int dirfd, const char *path);
+/* Opens a directory for readdir; the caller ends it with closedir. */
+int qr_io_opendir(int dirfd, const char *path, DIR **out);
 /* Takes the whole-file OFD write lock without waiting: 0, -EAGAIN when somebody holds it. */
 int qr_io_lock(int fd);
+/* Non-blocking, counter 0. */
 int qr_io_eventfd(void);
+/* Starts a joinable thread with every signal blocked, so that the program's handlers never run
+ * in a thread the program does not know of. */
+int qr_io_thread(pthread_t *thread, void *(*run)(void *), void *argument);
 void qr_io_close(int fd);
 /* malloc of zeroed memory, counted like a call. NULL when it fails. */
 void *qr_io_zalloc(size_t size);
