@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: MIT
+# What is installed: library, headers, command, manual pages, CMake package, pkg-config file.
+include(CMakePackageConfigHelpers)
+
+set(QUIRE_CMAKE_DIR "${CMAKE_INSTALL_LIBDIR}/cmake/quire")
+
+install(TARGETS quire quire_static EXPORT quireTargets)
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/include/" DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")
+if(TARGET quire_cli)
+  install(TARGETS quire_cli)
+endif()
+
+foreach(section 1 3)
+  file(GLOB pages "${PROJECT_SOURCE_DIR}/docs/man/*.${section}")
+  install(FILES ${pages} DESTINATION "${CMAKE_INSTALL_MANDIR}/man${section}")
+endforeach()
+
+install(
+  EXPORT quireTargets
+  NAMESPACE quire::
+  DESTINATION "${QUIRE_CMAKE_DIR}")
+configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/quireConfig.cmake.in"
+                              "${PROJECT_BINARY_DIR}/quireConfig.cmake"
+                              INSTALL_DESTINATION "${QUIRE_CMAKE_DIR}")
+# Before 1.0 a minor version may break the ABI.
+write_basic_package_version_file("${PROJECT_BINARY_DIR}/quireConfigVersion.cmake"
+                                 COMPATIBILITY SameMinorVersion)
+install(
+  FILES "${PROJECT_BINARY_DIR}/quireConfig.cmake" "${PROJECT_BINARY_DIR}/quireConfigVersion.cmake"
+        "${PROJECT_SOURCE_DIR}/cmake/FindIsal.cmake"
+  DESTINATION "${QUIRE_CMAKE_DIR}")
+
+# The file names its own place, so that an installed tree may be moved.
+file(RELATIVE_PATH QUIRE_PC_PREFIX "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
+configure_file("${PROJECT_SOURCE_DIR}/cmake/quire.pc.in" "${PROJECT_BINARY_DIR}/quire.pc" @ONLY)
+install(FILES "${PROJECT_BINARY_DIR}/quire.pc"
+        DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
