@@ -18,6 +18,7 @@ endif()
 function(quire_test_program target library)
   add_executable(${target} ${ARGN})
   target_link_libraries(${target} PRIVATE ${library} Threads::Threads)
+  target_compile_definitions(${target} PRIVATE QUIRE_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
 endfunction()
 
 # quire_unit_test(NAME name SOURCES file... [TIMEOUT seconds])

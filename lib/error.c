@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* Names and sentences of result codes. Static tables only, so any thread may ask at any time. */
+#define _GNU_SOURCE
+#include <quire/error.h>
+
+#include <limits.h>
+#include <stddef.h>
+#include <string.h>
+
+struct entry {
+    int code;
+    const char *name;
+    const char *text;
+};
+
+#define ENTRY(code, text) \
+    {                     \
+        code, #code, text \
+    }
+
+static const struct entry entries[] = {
+    ENTRY(QUIRE_OK, "Success"),
+    ENTRY(QUIRE_EAGAIN, "No message is ready now"),
+    ENTRY(QUIRE_FULL, "The channel is full"),
+    ENTRY(QUIRE_PAGE_END, "The next message lies in another page; call quire_rx_next_page"),
+    ENTRY(QUIRE_LAPPED, "Messages of this group were overwritten; quire_rx_lost tells which"),
+    ENTRY(QUIRE_CLOSED, "The channel was closed"),
+    ENTRY(QUIRE_TIMEDOUT, "The deadline passed"),
+    ENTRY(QUIRE_CORRUPT, "A message failed its checks and was stepped over"),
+    ENTRY(QUIRE_EMSGSIZE, "The message is larger than any page of this channel can hold"),
+    ENTRY(QUIRE_EINVAL, "An argument or option is out of its range"),
+    ENTRY(QUIRE_ESTATE, "The call is not allowed in the present state of the handle"),
+    ENTRY(QUIRE_EHANDLES, "All handles of the channel are in use"),
+    ENTRY(QUIRE_ERDONLY, "The channel was opened read-only"),
+    ENTRY(QUIRE_ETOOSMALL, "The buffer is smaller than the message"),
+    ENTRY(QUIRE_ENOENT, "There is no such channel, group or page"),
+    ENTRY(QUIRE_EEXIST, "The path exists already"),
+    ENTRY(QUIRE_ENOTQUIRE, "The path is not a quire channel"),
+    ENTRY(QUIRE_EVERSION, "The channel was written by an incompatible version of quire"),
+    ENTRY(QUIRE_EBADFILE, "A file of the channel is short or damaged"),
+    ENTRY(QUIRE_EBUSY,
+          "Another open holds the channel, or its pages are reused too fast; try again"),
+    ENTRY(QUIRE_ENOSPC, "There is no space for the files of the channel"),
+    ENTRY(QUIRE_EPERM, "The file permissions do not allow it"),
+};
+
+static const struct entry *find(int code)
+{
+    for (size_t i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
+        if (entries[i].code == code)
+            return &entries[i];
+    }
+    return NULL;
+}
+
+/* The system's own sentence, untranslated and never in a shared buffer; NULL when it has none. */
+static const char *system_text(int code)
+{
+    if (code >= 0 || code == INT_MIN)
+        return NULL;
+    return strerrordesc_np(-code);
+}
+
+const char *quire_strerror(int code)
+{
+    const struct entry *entry = find(code);
+    if (entry != NULL)
+        return entry->text;
+    if (code > 0)
+        return "Success (a count)";
+    const char *text = system_text(code);
+    return text != NULL ? text : "Unknown result code";
+}
+
+const char *quire_errname(int code)
+{
+    const struct entry *entry = find(code);
+    if (entry != NULL)
+        return entry->name;
+    if (code > 0)
+        return "QUIRE_OK";
+    return system_text(code) != NULL ? "errno" : "unknown";
+}
