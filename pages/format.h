@@ -96,7 +96,7 @@ struct qr_live {
     /* line 3: life of the channel; written at open and close. */
     qr_atomic_u32 clean;        /* 1: closed cleanly, nothing to repair */
     qr_atomic_u32 handles_high; /* handle entries ever used: bound of a scan */
-    qr_atomic_u32 groups_seq;   /* bumped when a group is made */
+    qr_atomic_u32 needs_seq;    /* bumped when a need moves behind a recycler's back */
     qr_atomic_u32 evict_lock;   /* handle + 1 of the producer that gives up pages; 0 free */
     uint8_t boot_id[16];        /* of the last open for writing */
     qr_atomic_u64 opens;
@@ -262,7 +262,8 @@ struct qr_group_block {
     /* line 3: sleepers. */
     qr_atomic_u32 wait_seq; /* futex */
     qr_atomic_u32 sleepers;
-    uint8_t pad3[120];
+    qr_atomic_u32 ticket_sleepers; /* of them, those that wait for one slot of their own */
+    uint8_t pad3[116];
     /* line 4: the account of losses, under loss_lock. */
     qr_atomic_u32 loss_lock; /* 0 free */
     uint32_t reserved3;
@@ -270,7 +271,12 @@ struct qr_group_block {
     qr_atomic_u64 lost_last;
     qr_atomic_u64 lost_count; /* since somebody was last told */
     qr_atomic_u64 lost_total; /* ever */
-    uint8_t pad4[88];
+    /* The account as it will be once head leaves slot 65535: see lib/evict.c. */
+    qr_atomic_u64 next_first;
+    qr_atomic_u64 next_last;
+    qr_atomic_u64 next_count;
+    qr_atomic_u64 next_total;
+    uint8_t pad4[56];
     uint8_t reserved[3456];
 };
 _Static_assert(sizeof(struct qr_group_block) == QR_BLOCK, "one block");
