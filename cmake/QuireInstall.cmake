@@ -30,8 +30,17 @@ install(
         "${PROJECT_SOURCE_DIR}/cmake/FindIsal.cmake"
   DESTINATION "${QUIRE_CMAKE_DIR}")
 
-# The file names its own place, so that an installed tree may be moved.
-file(RELATIVE_PATH QUIRE_PC_PREFIX "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
+# The file names its own place, so that an installed tree may be moved; not when the packager gave
+# absolute directories.
+if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}" OR IS_ABSOLUTE "${CMAKE_INSTALL_INCLUDEDIR}")
+  set(QUIRE_PC_PREFIX "${CMAKE_INSTALL_PREFIX}")
+  set(QUIRE_PC_LIBDIR "${CMAKE_INSTALL_FULL_LIBDIR}")
+  set(QUIRE_PC_INCLUDEDIR "${CMAKE_INSTALL_FULL_INCLUDEDIR}")
+else()
+  file(RELATIVE_PATH up "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
+  set(QUIRE_PC_PREFIX "\${pcfiledir}/${up}")
+  set(QUIRE_PC_LIBDIR "\${prefix}/${CMAKE_INSTALL_LIBDIR}")
+  set(QUIRE_PC_INCLUDEDIR "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
+endif()
 configure_file("${PROJECT_SOURCE_DIR}/cmake/quire.pc.in" "${PROJECT_BINARY_DIR}/quire.pc" @ONLY)
-install(FILES "${PROJECT_BINARY_DIR}/quire.pc"
-        DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
+install(FILES "${PROJECT_BINARY_DIR}/quire.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
