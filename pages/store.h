@@ -18,7 +18,15 @@ struct qr_frame {
 
 struct qr_group_map {
     struct qr_group_block *block; /* one mapped block */
+    int fd;                       /* of the group's file; -1 in memory */
+};
+
+/* A range of a file. */
+struct qr_extent {
     int fd;
+    int owned; /* 1: fd is closed by qr_store_extent_close(); 0: it is the store's */
+    uint64_t offset;
+    uint64_t size; /* 0: nothing there that could be given back */
 };
 
 struct qr_store;
@@ -41,6 +49,8 @@ struct qr_store_view {
  * the frames_base frames allocated and the files synced, then renamed and the parent synced.
  * closed_claim is what a fresh frame's claim word holds. life[] begins as FREE for the frames
  * made and ABSENT for the others; directory[] as NONE; live words zero but clean = 1.
+ * mode: permission bits of the files, 0 for 0600; directories get x wherever r is set; the
+ * umask applies. Files made later take the bits of the control file.
  * QUIRE_EEXIST, QUIRE_ENOENT (parent), QUIRE_EPERM, QUIRE_ENOSPC, -errno.
  */
 int qr_store_create(const char *path, const struct qr_geometry *geometry, uint32_t mode,
@@ -49,25 +59,35 @@ int qr_store_create(const char *path, const struct qr_geometry *geometry, uint32
 /*
  * Opens a channel directory: takes the lock (not when read_only), checks both superblock copies
  * (one damaged copy is tolerated and, unless read_only, repaired), the control file's size and
- * the size and identity of every frame file that life[] does not call ABSENT. Frames are not
- * mapped yet.
- * QUIRE_ENOENT, QUIRE_ENOTQUIRE, QUIRE_EVERSION, QUIRE_EBADFILE, QUIRE_EBUSY, QUIRE_EPERM, -errno.
+ * the size and identity of every frame file that life[] promises: it says neither ABSENT nor
+ * BUSY. BUSY is left by a crash in the middle of making a frame or giving it back; the caller
+ * makes it FREE when qr_store_frame_whole(), else ABSENT. Frames are not mapped yet.
+ * QUIRE_ENOENT, QUIRE_ENOTQUIRE (no directory, or nothing of ours in it), QUIRE_EVERSION,
+ * QUIRE_EBADFILE, QUIRE_EBUSY, QUIRE_EPERM, QUIRE_ENOSPC, -errno.
  */
 int qr_store_open(struct qr_store **store, const char *path, int read_only, uint64_t closed_claim);
 
-/* A channel in memfds; frames are made when first asked for, life[] begins as ABSENT. */
+/*
+ * A channel in memfds; frames are made when first asked for, life[] begins as ABSENT.
+ * huge_pages asks for the machine's huge page pool, else for MADV_HUGEPAGE; view.huge_pages says
+ * whether one of them was accepted, and the channel works as well without.
+ */
 int qr_store_open_memory(struct qr_store **store, const struct qr_geometry *geometry,
                          int huge_pages, uint64_t closed_claim);
 
-/* Unmaps and closes all; in a directory unlinks page files whose life is ABSENT. NULL is fine. */
+/*
+ * Unmaps and closes all, the lock last; in a directory open for writing unlinks page files whose
+ * life is ABSENT. Group maps are closed before. NULL is fine.
+ */
 void qr_store_close(struct qr_store *store);
 
 const struct qr_store_view *qr_store_view(const struct qr_store *store);
 
 /*
  * The frame, mapped and populated for write (read-only stores: mapped for read); the first call
- * for a frame maps it, later ones return what is there: a few instructions. The frame's storage
- * must exist (life is not ABSENT). Any thread. Returns 0, QUIRE_EBADFILE, QUIRE_ENOSPC, -errno.
+ * for a frame maps it, later ones return what is there: a few instructions and one acquire load.
+ * Any thread. Returns 0; QUIRE_ENOENT when the frame has no storage (life is ABSENT: the caller
+ * came late and looks at life[] again); QUIRE_EBADFILE, QUIRE_ENOSPC, QUIRE_EPERM, -errno.
  */
 int qr_store_frame(struct qr_store *store, uint32_t frame, const struct qr_frame **out);
 /* The same when it is mapped already, else NULL. */
@@ -75,29 +95,43 @@ const struct qr_frame *qr_store_frame_mapped(const struct qr_store *store, uint3
 
 /*
  * Gives an absent frame its storage: real blocks allocated, header written when it is new (a
- * frame that was given back keeps its header page and mapping). The caller owns life[frame] as
- * BUSY. Returns 0, QUIRE_ENOSPC, -errno; on failure nothing is left allocated.
+ * frame that was given back keeps its header page and mapping, and the mapping is populated
+ * again). The caller owns life[frame] as BUSY. Any thread, for different frames at once.
+ * Returns 0, QUIRE_ENOSPC, QUIRE_EBADFILE (a file that is mapped was replaced), QUIRE_ERDONLY,
+ * QUIRE_EPERM, -errno; on failure nothing is left allocated.
  */
 int qr_store_frame_make(struct qr_store *store, uint32_t frame);
 /*
  * What to punch so that a frame's index and data go back to the file system; the header page and
  * the mapping stay, since a producer may still look at the claim word. The caller owns
- * life[frame] as BUSY and hands this to the engine or does it itself.
+ * life[frame] as BUSY, hands this to the engine or punches it itself, and then closes it.
+ * Returns 0, QUIRE_EBADFILE, QUIRE_ERDONLY, QUIRE_EPERM, -errno.
  */
-int qr_store_frame_extent(const struct qr_store *store, uint32_t frame, int *fd, uint64_t *offset,
-                          uint64_t *size);
+int qr_store_frame_extent(const struct qr_store *store, uint32_t frame, struct qr_extent *extent);
+void qr_store_extent_close(struct qr_extent *extent);
+/*
+ * For recovery, on a directory: 1 when the frame's file has its size, its identity and all of its
+ * blocks, else 0.
+ */
+int qr_store_frame_whole(struct qr_store *store, uint32_t frame);
 
-/* Groups. A created group file is complete or absent. QUIRE_EEXIST, QUIRE_ENOENT, QUIRE_EBADFILE.
+/*
+ * Groups. A created group file is complete and synced, or absent. Any thread. An open maps the
+ * file anew; in memory every map of a group is the same and lasts as long as the store.
+ * QUIRE_EEXIST, QUIRE_ENOENT, QUIRE_EBADFILE, QUIRE_EINVAL (name), QUIRE_ERDONLY, QUIRE_ENOSPC,
+ * QUIRE_EPERM, -errno; on failure *map is empty and may be closed.
  */
 int qr_store_group_create(struct qr_store *store, const char *name, uint32_t group_id,
                           uint64_t head, uint64_t walked_from, struct qr_group_map *map);
 int qr_store_group_open(struct qr_store *store, const char *name, struct qr_group_map *map);
 void qr_store_group_close(struct qr_store *store, struct qr_group_map *map);
-/* Calls each(context, name) for every group file until it returns non-zero, which is returned. */
+/* Calls each(context, name) for every group file until it returns non-zero, which is returned.
+ * each may open and make groups. Files that name no group are passed over. */
 int qr_store_group_list(struct qr_store *store, int (*each)(void *context, const char *name),
                         void *context);
 
-/* Bytes allocated by all files now (st_blocks). */
+/* Bytes allocated by all files now (st_blocks); opens each file of a directory. What cannot be
+ * looked at counts as nothing. */
 uint64_t qr_store_bytes(const struct qr_store *store);
 
 /* The machine's boot id; zeroes when unknown. */
