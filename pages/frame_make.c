@@ -168,19 +168,24 @@ int qr_store_frame_make(struct qr_store *store, uint32_t frame)
 
 int qr_store_frame_extent(const struct qr_store *store, uint32_t frame, struct qr_extent *extent)
 {
+    *extent = (struct qr_extent){.fd = -1};
     if (frame >= store->sb.frames_cap)
         return QUIRE_EBADFILE;
     if (store->view.read_only)
         return QUIRE_ERDONLY;
+    int fd =
+        store->view.directory_backed ? qr_frame_file_open(store, frame, O_RDWR) : store->pages_fd;
+    if (fd < 0)
+        return qr_store_error(fd);
+    extent->fd = fd;
     qr_frame_body(store, frame, &extent->offset, &extent->size);
-    extent->owned = store->view.directory_backed;
-    extent->fd = extent->owned ? qr_frame_file_open(store, frame, O_RDWR) : store->pages_fd;
-    return extent->fd < 0 ? qr_store_error(extent->fd) : 0;
+    return 0;
 }
 
-void qr_store_extent_close(struct qr_extent *extent)
+void qr_store_extent_done(const struct qr_store *store, struct qr_extent *extent)
 {
-    if (extent->owned && extent->fd >= 0)
+    /* In memory the descriptor is the store's own. */
+    if (store->view.directory_backed && extent->fd >= 0)
         qr_io_close(extent->fd);
     extent->fd = -1;
 }

@@ -21,10 +21,9 @@ struct qr_group_map {
     int fd;                       /* of the group's file; -1 in memory */
 };
 
-/* A range of a file. */
+/* A range of a file, to be ended with qr_store_extent_done(). */
 struct qr_extent {
-    int fd;
-    int owned; /* 1: fd is closed by qr_store_extent_close(); 0: it is the store's */
+    int fd; /* -1: none */
     uint64_t offset;
     uint64_t size; /* 0: nothing there that could be given back */
 };
@@ -104,11 +103,12 @@ int qr_store_frame_make(struct qr_store *store, uint32_t frame);
 /*
  * What to punch so that a frame's index and data go back to the file system; the header page and
  * the mapping stay, since a producer may still look at the claim word. The caller owns
- * life[frame] as BUSY, hands this to the engine or punches it itself, and then closes it.
+ * life[frame] as BUSY, hands this to the engine or punches it itself, and then is done with it.
  * Returns 0, QUIRE_EBADFILE, QUIRE_ERDONLY, QUIRE_EPERM, -errno.
  */
 int qr_store_frame_extent(const struct qr_store *store, uint32_t frame, struct qr_extent *extent);
-void qr_store_extent_close(struct qr_extent *extent);
+/* Also after a failure of the above. */
+void qr_store_extent_done(const struct qr_store *store, struct qr_extent *extent);
 /*
  * For recovery, on a directory: 1 when the frame's file has its size, its identity and all of its
  * blocks, else 0.
