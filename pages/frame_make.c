@@ -50,31 +50,45 @@ static void punch_body(const struct qr_store *store, int fd, uint32_t frame)
 }
 
 /*
- * The file of a frame that was given back: its body again. Whoever maps it now does so under the
- * lock: before, and then it is populated here, or after the blocks are there.
+ * Populates the body of a mapped frame, or maps it. A late caller of qr_store_frame() may map it
+ * at this moment: under the lock that comes before, and is populated here, or finds it done.
  */
+static int show_file(struct qr_store *store, int fd, uint32_t frame)
+{
+    struct qr_frame_entry *entry = &store->frames[frame];
+    pthread_mutex_lock(&store->map_lock);
+    int rc =
+        qr_frame_is_mapped(entry) ? populate_body(store, frame) : qr_frame_map(store, entry, fd, 0);
+    if (rc == 0)
+        qr_frame_publish(entry);
+    pthread_mutex_unlock(&store->map_lock);
+    return rc;
+}
+
+/* The file of a frame that was given back: its body again. */
 static int refill_file(struct qr_store *store, int fd, uint32_t frame)
 {
     int rc = allocate_body(store, fd, frame);
-    if (rc == 0) {
-        pthread_mutex_lock(&store->map_lock);
-        if (qr_frame_is_mapped(&store->frames[frame]))
-            rc = populate_body(store, frame);
-        pthread_mutex_unlock(&store->map_lock);
-    }
+    if (rc == 0)
+        rc = show_file(store, fd, frame);
     if (rc < 0)
         punch_body(store, fd, frame);
     return rc;
 }
 
-static int create_file(struct qr_store *store, uint32_t frame)
+static int create_file(struct qr_store *store, uint32_t frame, const char *name)
 {
     int fd =
         qr_frame_file_create(store->pages_fd, &store->sb, frame, store->mode, store->closed_claim);
     if (fd < 0)
         return fd;
+    int rc = show_file(store, fd, frame);
+    if (rc < 0 && qr_frame_is_mapped(&store->frames[frame]))
+        punch_body(store, fd, frame); /* the mapping needs this very file next time */
+    else if (rc < 0)
+        qr_io_unlink(store->pages_fd, name);
     qr_io_close(fd);
-    return 0;
+    return rc;
 }
 
 /* A file that is not what the frame's should be: another takes its place, unless it is mapped and
@@ -84,7 +98,7 @@ static int replace_file(struct qr_store *store, uint32_t frame, const char *name
     if (qr_frame_is_mapped(&store->frames[frame]))
         return QUIRE_EBADFILE;
     int rc = qr_io_unlink(store->pages_fd, name);
-    return rc < 0 && rc != -ENOENT ? rc : create_file(store, frame);
+    return rc < 0 && rc != -ENOENT ? rc : create_file(store, frame, name);
 }
 
 static int make_in_directory(struct qr_store *store, uint32_t frame)

@@ -93,9 +93,9 @@ int qr_store_frame(struct qr_store *store, uint32_t frame, const struct qr_frame
 const struct qr_frame *qr_store_frame_mapped(const struct qr_store *store, uint32_t frame);
 
 /*
- * Gives an absent frame its storage: real blocks allocated, header written when it is new (a
- * frame that was given back keeps its header page and mapping, and the mapping is populated
- * again). The caller owns life[frame] as BUSY. Any thread, for different frames at once.
+ * Gives an absent frame its storage: real blocks allocated, header written when it is new, mapped
+ * and populated. A frame that was given back keeps its header page and mapping, which is populated
+ * again. The caller owns life[frame] as BUSY. Any thread, for different frames at once.
  * Returns 0, QUIRE_ENOSPC, QUIRE_EBADFILE (a file that is mapped was replaced), QUIRE_ERDONLY,
  * QUIRE_EPERM, -errno; on failure nothing is left allocated.
  */
