@@ -31,6 +31,27 @@ if(QUIRE_SANITIZE)
 endif()
 
 if(QUIRE_COVERAGE)
-  add_compile_options(--coverage)
+  add_compile_options(--coverage -fprofile-update=atomic)
   add_link_options(--coverage)
+  find_program(QUIRE_LCOV lcov)
+  find_program(QUIRE_GENHTML genhtml)
+  mark_as_advanced(QUIRE_LCOV QUIRE_GENHTML)
+  if(QUIRE_LCOV AND QUIRE_GENHTML)
+    set(info "${PROJECT_BINARY_DIR}/coverage.info")
+    # A failed test still leaves a report, and the report says what ran.
+    add_custom_target(
+      coverage
+      COMMAND "${QUIRE_LCOV}" -q -z -d "${PROJECT_BINARY_DIR}"
+      COMMAND sh -c "'${CMAKE_CTEST_COMMAND}' --output-on-failure || true"
+      COMMAND "${QUIRE_LCOV}" -q -c -d "${PROJECT_BINARY_DIR}" --no-external
+              -b "${PROJECT_SOURCE_DIR}" -o "${info}"
+      COMMAND "${QUIRE_LCOV}" -q -r "${info}" "${PROJECT_SOURCE_DIR}/tests/*"
+              "${PROJECT_SOURCE_DIR}/benches/*" -o "${info}"
+      COMMAND "${QUIRE_GENHTML}" -q "${info}" -o "${PROJECT_BINARY_DIR}/coverage"
+      COMMAND "${QUIRE_LCOV}" --list "${info}"
+      WORKING_DIRECTORY "${PROJECT_BINARY_DIR}"
+      VERBATIM USES_TERMINAL)
+  else()
+    message(STATUS "No target coverage: install lcov")
+  endif()
 endif()
