@@ -46,15 +46,17 @@ int qr_io_ftruncate(int fd, uint64_t size);
 int qr_io_fallocate(int fd, uint64_t offset, uint64_t size);
 /* Gives the blocks of a range back; the range reads as zero afterwards. */
 int qr_io_punch(int fd, uint64_t offset, uint64_t size);
+/* The kernel chooses the place; *address is untouched on failure. */
 int qr_io_mmap(void **address, size_t size, int prot, int flags, int fd, uint64_t offset);
 int qr_io_munmap(void *address, size_t size);
 int qr_io_madvise(void *address, size_t size, int advice);
+/* Read and write all of size; a read is shorter only at the end of the file. */
 ssize_t qr_io_pread(int fd, void *buffer, size_t size, uint64_t offset);
 ssize_t qr_io_pwrite(int fd, const void *buffer, size_t size, uint64_t offset);
 int qr_io_fstat(int fd, struct stat *st);
 int qr_io_fsync(int fd);
 int qr_io_mkdir(int dirfd, const char *path, mode_t mode);
-/* Fails with -EEXIST when to exists. */
+/* Fails with -EEXIST when to exists. Not atomic where the file system cannot do it. */
 int qr_io_rename_noreplace(int dirfd, const char *from, int todirfd, const char *to);
 int qr_io_unlink(int dirfd, const char *path);
 int qr_io_rmdir(int dirfd, const char *path);
@@ -64,15 +66,15 @@ int qr_io_opendir(int dirfd, const char *path, DIR **out);
 int qr_io_lock(int fd);
 /* Non-blocking, counter 0. */
 int qr_io_eventfd(void);
-/* Starts a joinable thread with every signal blocked, so that the program's handlers never run
- * in a thread the program does not know of. */
+/* Starts a joinable thread. Signals are blocked in it (but for faults of its own), so that the
+ * program's handlers never run in a thread the program does not know of. */
 int qr_io_thread(pthread_t *thread, void *(*run)(void *), void *argument);
 void qr_io_close(int fd);
 /* malloc of zeroed memory, counted like a call. NULL when it fails. */
 void *qr_io_zalloc(size_t size);
 
 #ifdef QR_TESTING
-/* Fails calls number nth (1-based), counted from now over all kinds, with -error; sticky: and all
+/* Fails call number nth (1-based), counted from now over all kinds, with -error; sticky: and all
  * later ones. nth 0 switches faults off. Returns nothing; counting starts anew. */
 void qr_io_fault(uint64_t nth, int error, int sticky);
 /* As qr_io_fault, but counts calls of one kind only. */
