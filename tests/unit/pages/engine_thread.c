@@ -13,6 +13,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#if defined(__SANITIZE_ADDRESS__)
+#define WITH_LEAK_CHECK 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define WITH_LEAK_CHECK 1
+#endif
+#endif
+
+#ifdef WITH_LEAK_CHECK
+#include <sanitizer/lsan_interface.h>
+#endif
+
+/* Last in a test. A leak found at exit is only printed: the test has passed by then. */
+static void no_leak(void)
+{
+#ifdef WITH_LEAK_CHECK
+    cr_assert_eq(__lsan_do_recoverable_leak_check(), 0);
+#endif
+}
+
 #define PATIENCE_MS 60000 /* far more than ever needed: a bound, not a timing */
 
 static struct qr_engine *engine_open(void)
@@ -253,6 +273,7 @@ Test(engine_thread, close_finishes_what_was_submitted)
         close(fd);
     }
     cr_assert_eq(open_descriptors(), before);
+    no_leak();
 }
 
 Test(engine_thread, helper_is_started_by_the_first_submit)
@@ -308,4 +329,5 @@ Test(engine_thread, open_fails_cleanly)
     cr_assert_eq(qr_engine_thread_open(&engine), -EMFILE);
     cr_assert_null(engine);
     cr_assert_eq(open_descriptors(), before);
+    no_leak();
 }
