@@ -164,7 +164,7 @@ static inline uint32_t qr_dirent_frame(uint64_t entry)
 
 /* handles[]: one per open handle, written by its owner but for state. */
 struct qr_handle {
-    qr_atomic_u32 state;       /* enum qr_handle_state | adopter << 8 */
+    qr_atomic_u32 state;       /* enum qr_handle_state | adopter << 8 | generation << 18 */
     qr_atomic_u32 participant; /* index */
     qr_atomic_u32 group_id;    /* rx */
     qr_atomic_u32 adopting;    /* rx: handle + 1 whose run is being taken over; 0 none */

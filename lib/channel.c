@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening and closing, in this order: store, groups, repair, first page; and back. */
+#include <errno.h>
+#include <lib/group.h>
+#include <lib/options.h>
+#include <lib/recover.h>
+#include <lib/recycle.h>
+#include <lib/turn.h>
+#include <lib/tx.h>
+#include <lib/wait.h>
+#include <pages/io.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int open_directory(struct qr_store **store, const char *path,
+                          const struct quire_options *options, const struct qr_geometry *geometry)
+{
+    int read_only = (options->flags & QUIRE_READ_ONLY) != 0;
+    int create = (options->flags & QUIRE_CREATE) != 0;
+    int exclusive = (options->flags & QUIRE_EXCLUSIVE) != 0;
+    int rc = exclusive ? QUIRE_ENOENT : qr_store_open(store, path, read_only, QR_CLAIM_CLOSED);
+    if (rc != QUIRE_ENOENT || !create)
+        return rc;
+    rc = qr_store_create(path, geometry, options->mode, QR_CLAIM_CLOSED);
+    if (rc != 0 && (exclusive || rc != QUIRE_EEXIST))
+        return rc;
+    return qr_store_open(store, path, 0, QR_CLAIM_CLOSED); /* also when another one made it */
+}
+
+static void take_view(struct quire *ch, uint32_t wait)
+{
+    ch->view = *qr_store_view(ch->store);
+    const struct qr_superblock *sb = ch->view.sb;
+    ch->capacity_units = sb->page_size / 8;
+    ch->directory_mask = sb->directory_size - 1;
+    ch->units_add_max = qr_claim_add_max(ch->capacity_units);
+    ch->max_messages = sb->max_messages;
+    ch->frames_cap = sb->frames_cap;
+    ch->frames_base = sb->frames_base;
+    ch->policy = sb->full_policy;
+    ch->checksum = (sb->incompat & QR_INCOMPAT_CHECKSUM) != 0;
+    ch->wait = wait;
+    ch->fence = qr_membarrier_register();
+    ch->group_next_id = 1;
+}
+
+static void count_frames(struct quire *ch)
+{
+    uint32_t high = 0, extra = 0;
+    for (uint32_t f = 0; f < ch->frames_cap; f++) {
+        /* relaxed: nobody else is in the channel yet. */
+        if (qr_life_page(qr_load_relaxed(&ch->view.life[f])) == QR_PAGE_ABSENT)
+            continue;
+        high = f + 1;
+        extra += f >= ch->frames_base;
+    }
+    qr_store_relaxed(&ch->frames_high, high); /* relaxed: as above */
+    qr_store_relaxed(&ch->frames_extra, extra);
+}
+
+/* Makes the channel ours: repaired if need be, marked as in use, with a page to write. */
+static int enter(struct quire *ch)
+{
+    struct qr_live *live = ch->view.live;
+    struct qr_place place;
+    uint8_t boot[16];
+    qr_boot_id(boot);
+    int other_boot = memcmp(boot, live->boot_id, sizeof(boot)) != 0;
+    int dirty = qr_load_relaxed(&live->clean) == 0; /* relaxed: alone in the channel */
+    int rc = dirty ? qr_recover(ch, other_boot) : 0;
+    if (rc != 0)
+        return rc;
+    /* relaxed: alone in the channel until quire_open returns. clean goes first: whatever is
+     * changed from here on needs the repair if it is not finished. */
+    qr_store_release(&live->clean, 0u); /* [own] no reader in this process */
+    memcpy(live->boot_id, boot, sizeof(boot));
+    qr_store_relaxed(&live->opens, qr_load_relaxed(&live->opens) + 1);
+    struct qr_participant *me = &ch->view.participants[0];
+    qr_store_relaxed(&me->pid, (uint32_t)getpid());
+    qr_store_relaxed(&me->start_ns, qr_wall());
+    memcpy(me->boot_id, boot, sizeof(boot));
+    qr_store_relaxed(&me->state, 1u);
+    count_frames(ch);
+    uint64_t tail = qr_load_relaxed(&live->tail_page);
+    rc = qr_locate(ch, tail, &place);
+    if (rc == QUIRE_EAGAIN)
+        rc = tail == 0 ? qr_turn_first(ch) : QUIRE_EBADFILE;
+    return rc;
+}
+
+/* Takes everything apart that open put together. */
+static int tear_down(struct quire *ch, int clean)
+{
+    qr_shrink_finish(ch);
+    qr_groups_free(ch);
+    if (clean) {
+        qr_store_relaxed(&ch->view.participants[0].state, 0u); /* relaxed: alone again */
+        qr_store_release(&ch->view.live->clean, 1u);           /* [own] last of all words */
+    }
+    qr_store_close(ch->store);
+    pthread_mutex_destroy(&ch->lock);
+    free(ch);
+    return 0;
+}
+
+static int open_store(struct quire *ch, const char *path, const struct quire_options *options)
+{
+    struct quire_options o;
+    struct qr_geometry geometry;
+    int rc = qr_options_resolve(options, path != NULL, &o, &geometry);
+    if (rc != 0)
+        return rc;
+    if (path)
+        rc = open_directory(&ch->store, path, &o, &geometry);
+    else
+        rc = qr_store_open_memory(&ch->store, &geometry, (o.flags & QUIRE_HUGE_PAGES) != 0,
+                                  QR_CLAIM_CLOSED);
+    if (rc == 0)
+        take_view(ch, o.wait);
+    return rc;
+}
+
+int quire_open(quire_t **out, const char *path, const struct quire_options *options)
+{
+    if (!out)
+        return QUIRE_EINVAL;
+    *out = NULL;
+    struct quire *ch = qr_io_zalloc(sizeof(*ch));
+    if (!ch)
+        return -ENOMEM;
+    int rc = open_store(ch, path, options);
+    if (rc != 0) {
+        free(ch);
+        return rc;
+    }
+    pthread_mutex_init(&ch->lock, NULL);
+    qr_store_relaxed(&ch->references, 1u); /* relaxed: not shared yet */
+    rc = qr_groups_load(ch);
+    if (rc == 0 && !ch->view.read_only)
+        rc = enter(ch);
+    if (rc != 0) {
+        (void)tear_down(ch, 0);
+        return rc;
+    }
+    *out = ch;
+    return 0;
+}
+
+void qr_channel_ref(struct quire *ch)
+{
+    qr_add_relaxed(&ch->references, 1u); /* relaxed: the caller has one, a counter */
+}
+
+void qr_channel_unref(struct quire *ch)
+{
+    /* [A22/R22 references] the last one sees what all others did. */
+    if (qr_sub_acq_rel(&ch->references, 1u) == 1)
+        (void)tear_down(ch, !ch->view.read_only);
+}
+
+int quire_close(quire_t *ch)
+{
+    if (!ch)
+        return 0;
+    pthread_mutex_lock(&ch->lock);
+    /* [R23 closed] sleepers that read seq before the wake below look at it again. */
+    qr_store_release(&ch->closed, 1u);
+    for (uint32_t i = 0; i < QR_HANDLES; i++)
+        if (ch->tx[i])
+            qr_tx_shut(ch->tx[i]);
+    pthread_mutex_unlock(&ch->lock);
+    if (!ch->view.read_only)
+        qr_wake_everybody(ch);
+    qr_channel_unref(ch);
+    return 0;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The channel object of this process: the store, what of it the hot paths need at hand, the groups
+ * and handles that are open here.
+ *
+ * Lifetime: one reference for the caller of quire_open and one for each open handle; the last one
+ * marks the channel clean and closes the store. So borrowed bytes outlive quire_close.
+ */
+#ifndef QR_LIB_CHANNEL_H
+#define QR_LIB_CHANNEL_H
+
+#include <lib/claim.h>
+#include <lib/position.h>
+#include <lib/run.h>
+#include <lib/slot.h>
+#include <pages/engine.h>
+#include <pages/store.h>
+#include <pthread.h>
+#include <quire.h>
+
+/* One group that is open here. Never moves and never goes before the channel does. */
+struct qr_group {
+    struct qr_group_block *block;
+    struct qr_group_map map;
+    uint32_t id;
+    char name[QR_GROUP_NAME];
+};
+
+/* An array of groups; when it is full a larger one takes its place and it stays until the end,
+ * since readers may still walk it. */
+struct qr_group_list {
+    struct qr_group_list *older;
+    uint32_t capacity;
+    struct qr_group *group[];
+};
+
+struct quire {
+    struct qr_store *store;
+    struct qr_store_view view;
+    /* Geometry, copied out of the checked superblock. */
+    uint64_t capacity_units;
+    uint64_t directory_mask;
+    uint64_t units_add_max;
+    uint32_t max_messages;
+    uint32_t frames_cap;
+    uint32_t frames_base;
+    uint32_t policy; /* enum quire_full_policy */
+    uint32_t wait;   /* enum quire_wait of handles that do not say */
+    int checksum;
+    int fence; /* 1: membarrier is refused, publishers fence themselves */
+
+    qr_atomic_u32 closed; /* quire_close was called */
+    qr_atomic_u32 references;
+    qr_atomic_u32 frames_high;  /* 1 + the highest frame that has storage: bound of scans */
+    qr_atomic_u32 frames_extra; /* frames beyond frames_base that have storage */
+    qr_atomic_u32 group_count;
+    qr_atomic_u64 group_list; /* struct qr_group_list * */
+    uint32_t group_next_id;   /* under lock */
+
+    pthread_mutex_t lock;     /* groups are made, handles opened and closed; never on a hot path */
+    struct qr_engine *engine; /* under shrink_busy; NULL until frames are given back */
+    uint32_t giving_back;     /* under shrink_busy: frames the engine is at */
+    qr_atomic_u32 shrink_busy;
+    struct quire_tx *tx[QR_HANDLES]; /* under lock: the producers open here */
+};
+
+static inline struct qr_group_list *qr_groups(const struct quire *ch)
+{
+    /* [A1 groups] pairs with R1 in group.c: the array and its groups are complete. */
+    return (struct qr_group_list *)(uintptr_t)qr_load_acquire(&((struct quire *)ch)->group_list);
+}
+static inline uint32_t qr_group_count(const struct quire *ch)
+{
+    /* [A1 groups] pairs with R1 in group.c. Read before the list: the list then has them all. */
+    return qr_load_acquire(&((struct quire *)ch)->group_count);
+}
+static inline int qr_closed(struct quire *ch)
+{
+    /* relaxed: a hint on the fast path; sleepers look again after they registered (wait.c). */
+    return (int)qr_load_relaxed(&ch->closed);
+}
+
+void qr_channel_ref(struct quire *ch);
+void qr_channel_unref(struct quire *ch);
+
+/* CLOCK_MONOTONIC and CLOCK_REALTIME in nanoseconds. */
+uint64_t qr_now(void);
+uint64_t qr_wall(void);
+
+#endif

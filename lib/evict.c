@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * DROP_OLDEST gives up the oldest page that is still needed.
+ *
+ * For each group that is not done with it, in this order:
+ *   1. the account as it will be is written beside the account as it is (next_*);
+ *   2. head goes to (page, 65535), which names no message: from here on nobody claims in the page,
+ *      and what was claimed before belongs to its claimers and is not lost;
+ *   3. the new account replaces the old one;
+ *   4. head goes on to (page + 1, 0).
+ * A process that dies between 2 and 4 leaves slot 65535 in head, and recovery does 3 and 4. So a
+ * loss is neither hidden nor told of twice.
+ */
+#include <lib/evict.h>
+#include <lib/handles.h>
+#include <lib/recycle.h>
+#include <lib/turn.h>
+#include <lib/wait.h>
+#include <sched.h>
+
+int qr_evict_try_lock(struct quire *ch)
+{
+    uint32_t free = 0;
+    /* [A20 evict] pairs with R20. */
+    return qr_cas_acquire(&ch->view.live->evict_lock, &free, 1u);
+}
+
+void qr_evict_unlock(struct quire *ch)
+{
+    /* [R20 evict] pairs with A20. */
+    qr_store_release(&ch->view.live->evict_lock, 0u);
+}
+
+static void loss_lock(struct qr_group_block *b)
+{
+    uint32_t free = 0;
+    /* [A21 loss] pairs with R21. */
+    while (!qr_cas_acquire(&b->loss_lock, &free, 1u)) {
+        free = 0;
+        sched_yield();
+    }
+}
+
+static void loss_unlock(struct qr_group_block *b)
+{
+    /* [R21 loss] pairs with A21. */
+    qr_store_release(&b->loss_lock, 0u);
+}
+
+/* The account words below are relaxed: they are read and written under the loss lock. */
+
+/* Messages, not voids, of [from, final): how many, the first and the last. */
+static uint64_t count_messages(const struct qr_frame *frame, uint64_t page_no, uint32_t from,
+                               uint32_t final, struct quire_lost *lost)
+{
+    lost->count = 0;
+    for (uint32_t i = from; i < final; i++) {
+        uint64_t word = qr_load_relaxed(&frame->slots[i]); /* relaxed: the page is complete */
+        if (qr_slot_offset(word) == QR_SLOT_VOID)
+            continue;
+        if (lost->count++ == 0)
+            lost->first = QUIRE_POSITION(page_no, i);
+        lost->last = QUIRE_POSITION(page_no, i);
+    }
+    return lost->count;
+}
+
+/* Step 1. Under the loss lock. */
+static void write_next(struct qr_group_block *b, const struct quire_lost *lost)
+{
+    uint64_t count = qr_load_relaxed(&b->lost_count);
+    uint64_t first = count > 0 ? qr_load_relaxed(&b->lost_first) : lost->first;
+    uint64_t last = lost->count > 0 ? lost->last : qr_load_relaxed(&b->lost_last);
+    qr_store_relaxed(&b->next_first, first);
+    qr_store_relaxed(&b->next_last, last);
+    qr_store_relaxed(&b->next_count, count + lost->count);
+    qr_store_relaxed(&b->next_total, qr_load_relaxed(&b->lost_total) + lost->count);
+}
+
+void qr_evict_finish(struct qr_group_block *b, uint64_t page_no)
+{
+    uint64_t count = qr_load_relaxed(&b->next_count);
+    qr_store_relaxed(&b->lost_first, qr_load_relaxed(&b->next_first));
+    qr_store_relaxed(&b->lost_last, qr_load_relaxed(&b->next_last));
+    qr_store_relaxed(&b->lost_count, count);
+    qr_store_relaxed(&b->lost_total, qr_load_relaxed(&b->next_total));
+    qr_store_relaxed(&b->lost_pending, count > 0 ? 1u : 0u);
+    /* Slots before were not all looked at by this group: no evidence that pages are complete. */
+    qr_store_relaxed(&b->walked_from, page_no + 1);
+    /* [R5 head] pairs with A5: the account and walked_from are written. */
+    qr_store_release(&b->head, qr_head(QUIRE_POSITION(page_no + 1, 0), QR_OWNER_NOBODY));
+}
+
+int qr_loss_take(struct qr_group_block *b, struct quire_lost *lost)
+{
+    loss_lock(b);
+    int pending = qr_load_relaxed(&b->lost_pending) != 0;
+    if (pending) {
+        lost->first = qr_load_relaxed(&b->lost_first);
+        lost->last = qr_load_relaxed(&b->lost_last);
+        lost->count = qr_load_relaxed(&b->lost_count);
+        qr_store_relaxed(&b->lost_pending, 0u);
+        qr_store_relaxed(&b->lost_count, 0u);
+    }
+    loss_unlock(b);
+    return pending;
+}
+
+/* The claimer that head names owns its run for good before head forgets it. */
+static void confirm_owner(struct quire *ch, uint64_t head)
+{
+    uint32_t owner = qr_head_owner(head);
+    if (owner >= QR_HANDLES)
+        return;
+    qr_atomic_u64 *word = &qr_handle(ch, owner)->intent;
+    uint64_t intent = qr_load_acquire(word); /* [A17 intent] pairs with R17 */
+    if ((intent & QR_INTENT_CONFIRMED) == 0 && qr_intent_ends_at(intent, head))
+        (void)qr_cas_acq_rel(word, &intent, intent | QR_INTENT_CONFIRMED); /* [R17 intent] */
+}
+
+/* Takes the page from one group. Under the evict lock. */
+static void take_from(struct quire *ch, struct qr_group_block *b, const struct qr_frame *frame,
+                      uint64_t page_no, uint32_t final)
+{
+    struct quire_lost lost = {0, 0, 0};
+    loss_lock(b);
+    uint64_t head = qr_load_acquire(&b->head); /* [A5 head] pairs with R5 */
+    for (;;) {
+        uint64_t at = qr_head_page(head, page_no);
+        uint32_t from = at < page_no ? 0 : qr_head_slot(head);
+        if (at > page_no || from >= final)
+            break; /* done with it by itself */
+        (void)count_messages(frame, page_no, from, final, &lost);
+        write_next(b, &lost);
+        confirm_owner(ch, head);
+        uint64_t gone = QUIRE_POSITION(page_no, QR_SLOT_EVICTING);
+        /* [R5 head] pairs with A5: the account to come is written. */
+        if (qr_cas_acq_rel(&b->head, &head, qr_head(gone, QR_OWNER_NOBODY))) {
+            qr_evict_finish(b, page_no);
+            break;
+        }
+    }
+    loss_unlock(b);
+}
+
+/* Nobody reads: what is given up is only counted. */
+static void drop_unread(struct quire *ch, const struct qr_frame *frame, uint64_t page_no,
+                        uint32_t final)
+{
+    struct quire_lost lost = {0, 0, 0};
+    uint64_t n = count_messages(frame, page_no, 0, final, &lost);
+    qr_add_relaxed(&ch->view.live->dropped, n); /* relaxed: a counter */
+    /* [R11 retain] pairs with A11 in recycle.c. */
+    qr_raise(&ch->view.live->retain_from, page_no + 1);
+}
+
+/* The oldest page that some group is not done with; UINT64_MAX when there is none. */
+static uint64_t oldest_needed(struct quire *ch, uint64_t tail)
+{
+    uint32_t count = qr_group_count(ch);
+    struct qr_group_list *list = qr_groups(ch);
+    if (count == 0)
+        return qr_load_relaxed(&ch->view.live->retain_from); /* relaxed: under the evict lock */
+    uint64_t oldest = UINT64_MAX;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t head = qr_load_acquire(&list->group[i]->block->head); /* [A5 head] pairs with R5 */
+        uint64_t page = qr_head_page(head, tail);
+        struct qr_place place;
+        if (qr_locate(ch, page, &place) == QUIRE_EAGAIN)
+            page++; /* recycled: it was done with it */
+        else if (place.page_no == page) {
+            int64_t final = qr_final(place.frame, page);
+            page += final >= 0 && qr_head_slot(head) >= final;
+        }
+        oldest = page < oldest ? page : oldest;
+    }
+    return oldest;
+}
+
+static int evict_locked(struct quire *ch, uint64_t tail)
+{
+    uint64_t page_no = oldest_needed(ch, tail);
+    struct qr_place place;
+    if (page_no > tail)
+        return QUIRE_FULL;
+    int rc = qr_locate(ch, page_no, &place);
+    if (rc != 0)
+        return rc;
+    int64_t final = qr_final(place.frame, page_no);
+    if (final < 0 || final > (int64_t)ch->max_messages ||
+        !qr_complete(place.frame, page_no, (uint32_t) final))
+        return QUIRE_FULL; /* a producer is still at it: its publish wakes who waits */
+    uint32_t count = qr_group_count(ch);
+    struct qr_group_list *list = qr_groups(ch);
+    for (uint32_t i = 0; i < count; i++)
+        take_from(ch, list->group[i]->block, place.frame, page_no, (uint32_t) final);
+    if (count == 0)
+        drop_unread(ch, place.frame, page_no, (uint32_t) final);
+    /* A consumer may wait where the head was. */
+    qr_wake_consumers(ch);
+    return 0;
+}
+
+int qr_evict(struct quire *ch, uint64_t tail)
+{
+    if (!qr_evict_try_lock(ch)) {
+        sched_yield();
+        return QUIRE_EAGAIN;
+    }
+    int rc = evict_locked(ch, tail);
+    qr_evict_unlock(ch);
+    return rc;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* Groups: found, made, joined. */
+#ifndef QR_LIB_GROUP_H
+#define QR_LIB_GROUP_H
+
+#include <lib/channel.h>
+
+/* Loads every group file of the store that is not open yet: at open, and for observers again
+ * under ch->lock. */
+int qr_groups_load(struct quire *ch);
+/* Closes them; at the end. */
+void qr_groups_free(struct quire *ch);
+
+/*
+ * The group of that name, made at where when it does not exist. handle is the line of the
+ * subscriber, state SETUP: it protects the pages while the group is made. Under ch->lock.
+ */
+int qr_group_join(struct quire *ch, const char *name, const struct quire_where *where,
+                  uint32_t handle, struct qr_group **group);
+
+/* First page of the unbroken row of pages that ends with the tail. */
+uint64_t qr_oldest_page(struct quire *ch, uint64_t tail);
+
+#endif

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Putting a channel right that was not closed: everything published stays, what was claimed and
+ * never published becomes void, runs that were claimed and not delivered wait for a member.
+ *
+ * Whoever repairs is alone (the lock), so all accesses are relaxed. The repair may be killed
+ * anywhere and repeated: each step makes something true that stays true when made true again, and
+ * the channel stays marked as not clean until the end.
+ */
+#include <lib/evict.h>
+#include <lib/handles.h>
+#include <lib/recover.h>
+#include <lib/recycle.h>
+#include <lib/turn.h>
+#include <pages/base/checksum.h>
+#include <string.h>
+
+/* Nobody waits, locks or sleeps any more. relaxed, here and below: alone in the channel. */
+static void clear_waiting(struct quire *ch)
+{
+    struct qr_live *live = ch->view.live;
+    qr_store_relaxed(&live->attention, 0u);
+    qr_store_relaxed(&live->space_sleepers, 0u);
+    qr_store_relaxed(&live->evict_lock, 0u);
+    uint32_t count = qr_group_count(ch);
+    struct qr_group_list *list = qr_groups(ch);
+    for (uint32_t i = 0; i < count; i++) {
+        struct qr_group_block *b = list->group[i]->block;
+        qr_store_relaxed(&b->sleepers, 0u);
+        qr_store_relaxed(&b->ticket_sleepers, 0u);
+        qr_store_relaxed(&b->loss_lock, 0u);
+        qr_store_relaxed(&b->members, 0u);
+    }
+}
+
+/* What of the frame can be believed: the page it is, or FREE, or ABSENT. */
+static uint64_t true_page(struct quire *ch, uint32_t f, uint64_t page)
+{
+    const struct qr_frame *frame;
+    if (page == QR_PAGE_ABSENT)
+        return page;
+    if (page == QR_PAGE_BUSY)
+        return qr_store_frame_whole(ch->store, f) ? QR_PAGE_FREE : QR_PAGE_ABSENT;
+    if (page >= QR_PAGE_MAX || qr_store_frame(ch->store, f, &frame) != 0)
+        return QR_PAGE_FREE;
+    /* relaxed: alone. A page that was not prepared to the end was never opened. */
+    uint64_t entry = qr_load_relaxed(&ch->view.directory[page & ch->directory_mask]);
+    if (qr_load_relaxed(&frame->header->page_no) != page)
+        return QR_PAGE_FREE;
+    if (entry == qr_dirent(page, f))
+        return page;
+    return entry != QR_DIRENT_NONE && qr_dirent_page(entry) != page && qr_final(frame, page) >= 0
+               ? page
+               : QR_PAGE_FREE;
+}
+
+static int was_opened(const struct qr_frame *frame, uint64_t page_no)
+{
+    /* relaxed: alone. */
+    return qr_claim_tag(qr_load_relaxed(&frame->header->claim)) == qr_claim_tag_of(page_no);
+}
+
+/* Settles which frame holds which page. The highest page that was opened is the tail. */
+static void settle_frames(struct quire *ch, uint64_t *tail)
+{
+    *tail = 0;
+    for (uint32_t f = 0; f < ch->frames_cap; f++) {
+        const struct qr_frame *frame;
+        /* relaxed: alone. */
+        uint64_t page = true_page(ch, f, qr_life_page(qr_load_relaxed(&ch->view.life[f])));
+        qr_store_relaxed(&ch->view.life[f], qr_life(page, 0));
+        if (page < QR_PAGE_MAX && qr_store_frame(ch->store, f, &frame) == 0 &&
+            was_opened(frame, page) && page > *tail)
+            *tail = page;
+    }
+    qr_store_relaxed(&ch->view.live->tail_page, *tail);
+}
+
+static int record_valid(const struct quire *ch, const struct qr_frame *frame, uint64_t position,
+                        uint64_t offset_units)
+{
+    struct qr_record record;
+    if (offset_units >= ch->capacity_units)
+        return 0;
+    const unsigned char *at = frame->data + offset_units * 8;
+    memcpy(&record, at, sizeof(record));
+    if (record.length > (ch->capacity_units - offset_units) * 8 - sizeof(record))
+        return 0;
+    return !ch->checksum ||
+           qr_record_crc(position, record.length, at + sizeof(record)) == record.crc;
+}
+
+/* Slots below count that were never published, or whose bytes did not survive, become void. */
+static void settle_slots(struct quire *ch, const struct qr_frame *frame, uint64_t page_no,
+                         uint32_t count, int other_boot)
+{
+    struct qr_live *live = ch->view.live;
+    uint32_t tag = qr_slot_tag(page_no);
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t word = qr_load_relaxed(&frame->slots[i]); /* relaxed: alone */
+        int published = qr_slot_is(word, tag);
+        if (published &&
+            (!other_boot || qr_slot_offset(word) == QR_SLOT_VOID ||
+             record_valid(ch, frame, QUIRE_POSITION(page_no, i), qr_slot_offset(word))))
+            continue;
+        qr_store_relaxed(&frame->slots[i], qr_slot(page_no, QR_SLOT_VOID));
+        qr_add_relaxed(published ? &live->damaged : &live->voids, 1u); /* relaxed: counters */
+    }
+}
+
+/* One after the highest slot that was published. */
+static uint32_t published_end(const struct quire *ch, const struct qr_frame *frame,
+                              uint64_t page_no)
+{
+    uint32_t end = ch->max_messages;
+    /* relaxed: alone. */
+    while (end > 0 && !qr_slot_is(qr_load_relaxed(&frame->slots[end - 1]), qr_slot_tag(page_no)))
+        end--;
+    return end;
+}
+
+static void settle_page(struct quire *ch, const struct qr_frame *frame, uint64_t page_no,
+                        uint64_t tail, int other_boot)
+{
+    struct qr_frame_header *header = frame->header;
+    uint64_t word = qr_load_relaxed(&header->claim); /* relaxed: alone, here and below */
+    int64_t final = qr_final(frame, page_no);
+    int over = qr_claim_over(word, ch->max_messages, ch->capacity_units);
+    if (final > (int64_t)ch->max_messages)
+        final = -1;
+    if (final < 0 && page_no == tail && !over) {
+        settle_slots(ch, frame, page_no, (uint32_t)qr_claim_count(word), other_boot);
+        return;
+    }
+    if (final < 0) {
+        /* Its sealer died: claims above the last published one were never published. */
+        final = published_end(ch, frame, page_no);
+        qr_store_relaxed(&header->seal, qr_seal(page_no, (uint64_t) final));
+        qr_add_relaxed(&ch->view.live->sealed_claims, (uint64_t) final);
+    }
+    settle_slots(ch, frame, page_no, (uint32_t) final, other_boot);
+}
+
+static void settle_pages(struct quire *ch, uint64_t tail, int other_boot)
+{
+    for (uint32_t f = 0; f < ch->frames_cap; f++) {
+        const struct qr_frame *frame;
+        uint64_t page = qr_life_page(qr_load_relaxed(&ch->view.life[f])); /* relaxed: alone */
+        if (page <= tail && qr_store_frame(ch->store, f, &frame) == 0 && was_opened(frame, page))
+            settle_page(ch, frame, page, tail, other_boot);
+    }
+}
+
+static struct qr_group *group_by_id(struct quire *ch, uint32_t id)
+{
+    uint32_t count = qr_group_count(ch);
+    struct qr_group_list *list = qr_groups(ch);
+    for (uint32_t i = 0; i < count; i++)
+        if (list->group[i]->id == id)
+            return list->group[i];
+    return NULL;
+}
+
+/* Does the run in the line's intent belong to the line? */
+static int owns_run(struct quire *ch, uint32_t index, struct qr_group *group, uint64_t intent)
+{
+    struct qr_handle *line = qr_handle(ch, index);
+    if (intent & QR_INTENT_CONFIRMED)
+        return 1;
+    if (intent & QR_INTENT_RETURNED) {
+        uint32_t from = qr_load_relaxed(&line->adopting) - 1; /* relaxed: alone, here and below */
+        uint32_t state = from < QR_HANDLES ? qr_load_relaxed(&qr_handle(ch, from)->state) : 0;
+        return qr_handle_state_of(state) == QR_HANDLE_ADOPTED &&
+               qr_handle_adopter_of(state) == index;
+    }
+    uint64_t head = qr_load_relaxed(&group->block->head);
+    return qr_intent_ends_at(intent, head) && qr_head_owner(head) == index;
+}
+
+/* What a dead handle had claimed and not delivered waits for a member. */
+static void settle_line(struct quire *ch, uint32_t index)
+{
+    struct qr_handle *line = qr_handle(ch, index);
+    uint32_t state = qr_handle_state_of(qr_load_relaxed(&line->state)); /* relaxed: alone */
+    struct qr_group *group = group_by_id(ch, qr_load_relaxed(&line->group_id));
+    uint64_t intent = qr_load_relaxed(&line->intent);
+    struct qr_holding run;
+    qr_handle_holding(ch, index, &run);
+    int keeps = group && run.n > 0 && run.n <= QR_RUN_MAX &&
+                (state == QR_HANDLE_ORPHAN ||
+                 (state == QR_HANDLE_RX && owns_run(ch, index, group, intent)));
+    qr_store_relaxed(&line->stand, 0u);
+    if (!keeps) {
+        /* An adopted line stays until every adopter has been looked at. */
+        if (state != QR_HANDLE_ADOPTED)
+            qr_handle_free(ch, index);
+        return;
+    }
+    qr_store_relaxed(&line->intent, intent | QR_INTENT_CONFIRMED);
+    qr_handle_publish(ch, index, QR_HANDLE_ORPHAN);
+}
+
+static void settle_lines(struct quire *ch)
+{
+    for (uint32_t i = 0; i < QR_HANDLES; i++)
+        settle_line(ch, i);
+    for (uint32_t i = 0; i < QR_HANDLES; i++)
+        /* relaxed: alone. */
+        if (qr_handle_state_of(qr_load_relaxed(&qr_handle(ch, i)->state)) == QR_HANDLE_ADOPTED)
+            qr_handle_free(ch, i);
+}
+
+static void count_orphans(struct quire *ch, struct qr_group *group)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < QR_HANDLES; i++) {
+        struct qr_handle *line = qr_handle(ch, i);
+        /* relaxed: alone. */
+        n += qr_handle_state_of(qr_load_relaxed(&line->state)) == QR_HANDLE_ORPHAN &&
+             qr_load_relaxed(&line->group_id) == group->id;
+    }
+    qr_store_relaxed(&group->block->orphans, n);
+}
+
+/* A head lies on a page that is there, or at the beginning of the one after the tail. */
+static void settle_head(struct quire *ch, struct qr_group_block *b, uint64_t tail)
+{
+    uint64_t head = qr_load_relaxed(&b->head); /* relaxed: alone */
+    uint64_t page = qr_head_page(head, tail);
+    uint32_t slot = qr_head_slot(head);
+    struct qr_place place;
+    if (slot == QR_SLOT_EVICTING) {
+        qr_evict_finish(b, page);
+        page++;
+        slot = 0;
+    }
+    if (page > tail + 1) {
+        page = tail + 1;
+        slot = 0;
+    }
+    if (slot > ch->max_messages)
+        slot = ch->max_messages;
+    while (page <= tail && qr_locate(ch, page, &place) != 0) {
+        page++; /* recycled, so it was done with it */
+        slot = 0;
+    }
+    qr_store_relaxed(&b->head, qr_head(QUIRE_POSITION(page, slot), QR_OWNER_NOBODY));
+}
+
+int qr_recover(struct quire *ch, int other_boot)
+{
+    uint64_t tail;
+    clear_waiting(ch);
+    settle_frames(ch, &tail);
+    settle_pages(ch, tail, other_boot);
+    settle_lines(ch); /* looks at the owners in the heads, so before they are cleared */
+    uint32_t count = qr_group_count(ch);
+    struct qr_group_list *list = qr_groups(ch);
+    for (uint32_t i = 0; i < count; i++) {
+        settle_head(ch, list->group[i]->block, tail);
+        count_orphans(ch, list->group[i]);
+    }
+    qr_add_relaxed(&ch->view.live->recoveries, 1u); /* relaxed: a counter */
+    return 0;
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Choosing the frame of a new page.
+ *
+ * The order of the looks is what makes recycling safe (I8):
+ *   1. the life word of the frame (a subscriber that begins to need an old page adds a pin to it);
+ *   2. the head of every group: is it done with the page?
+ *   3. the line of every handle: a claim writes its intent before it moves head, so a run that
+ *      step 2 saw behind head is seen here;
+ *   4. needs_seq again: a run that moves from one line to another, or a group that is made while
+ *      its maker's line protects the page, bumps it between the two.
+ * Then the life word changes hands by compare-exchange from the value of step 1.
+ */
+#include <lib/evict.h>
+#include <lib/handles.h>
+#include <lib/recycle.h>
+#include <lib/turn.h>
+
+int64_t qr_final(const struct qr_frame *frame, uint64_t page_no)
+{
+    /* [A3 seal] pairs with R3 in tx.c: the page accepts nothing more. */
+    uint64_t seal = qr_load_acquire(&frame->header->seal);
+    return qr_slot_is(seal, qr_slot_tag(page_no)) ? (int64_t)qr_seal_final(seal) : -1;
+}
+
+int qr_complete(const struct qr_frame *frame, uint64_t page_no, uint32_t final)
+{
+    uint32_t tag = qr_slot_tag(page_no);
+    for (uint32_t i = 0; i < final; i++) {
+        /* [A2 slot] pairs with R2: the record of the slot is complete, its producer is gone. */
+        if (!qr_slot_is(qr_load_acquire(&frame->slots[i]), tag))
+            return 0;
+    }
+    return 1;
+}
+
+int qr_holds(struct quire *ch, uint32_t frame_id, uint64_t page_no)
+{
+    /* [A4 directory] pairs with R4 in turn.c. */
+    uint64_t entry = qr_load_acquire(&ch->view.directory[page_no & ch->directory_mask]);
+    if (entry == QR_DIRENT_NONE || qr_dirent_page(entry) < page_no)
+        return 1; /* being assigned */
+    if (qr_dirent_page(entry) == page_no)
+        return qr_dirent_frame(entry) == frame_id;
+    /* The entry has gone to a later page, as it may while a handle still borrows from this one.
+     * A frame that lost the page to a rival never was sealed as it. */
+    const struct qr_frame *frame;
+    return qr_store_frame(ch->store, frame_id, &frame) == 0 && qr_final(frame, page_no) >= 0;
+}
+
+/* Is the group done with the page? Sets *walked when it looked at every slot of it. */
+static int group_done(const struct qr_group_block *block, uint64_t page_no, uint32_t final,
+                      int *walked)
+{
+    struct qr_group_block *b = (struct qr_group_block *)block;
+    /* [A5 head] pairs with R5 in run.c and evict.c: the intent of whoever moved it is written. */
+    uint64_t head = qr_load_acquire(&b->head);
+    uint64_t page = qr_head_page(head, page_no);
+    if (page < page_no || (page == page_no && qr_head_slot(head) < final))
+        return 0;
+    /* relaxed: written before the head was stored that says so. */
+    *walked |= qr_load_relaxed(&b->walked_from) <= page_no;
+    return 1;
+}
+
+static int groups_done(struct quire *ch, uint64_t page_no, uint32_t final, int *walked)
+{
+    uint32_t count = qr_group_count(ch);
+    struct qr_group_list *list = qr_groups(ch);
+    for (uint32_t i = 0; i < count; i++)
+        if (!group_done(list->group[i]->block, page_no, final, walked))
+            return 0;
+    /* Without a group everything is kept, unless it was given up.
+     * [A11 retain] pairs with R11 in evict.c. */
+    return count > 0 || page_no < qr_load_acquire(&ch->view.live->retain_from);
+}
+
+int qr_protected(struct quire *ch, uint64_t page_no)
+{
+    /* [A7 line] pairs with R7 in handles.c: a line that is not free has its fields. */
+    uint32_t high = qr_load_acquire(&ch->view.live->handles_high);
+    for (uint32_t i = 0; i < high && i < QR_HANDLES; i++) {
+        struct qr_handle *line = qr_handle(ch, i);
+        /* [A7 line] pairs with R7. */
+        uint32_t state = qr_handle_state_of(qr_load_acquire(&line->state));
+        if (state == QR_HANDLE_FREE || state == QR_HANDLE_TX)
+            continue;
+        struct qr_holding holding;
+        qr_handle_holding(ch, i, &holding);
+        if (holding.n > 0 && QUIRE_PAGE_OF(holding.start) == page_no)
+            return 1;
+        /* A subscriber that makes a group (SETUP) protects the later pages too. */
+        if (holding.stand == page_no + 1 ||
+            (state == QR_HANDLE_SETUP && holding.stand != 0 && holding.stand <= page_no))
+            return 1;
+    }
+    return 0;
+}
+
+int qr_recyclable(struct quire *ch, uint32_t frame_id, uint64_t page_no)
+{
+    const struct qr_frame *frame;
+    if (qr_store_frame(ch->store, frame_id, &frame) != 0)
+        return 0;
+    int64_t final = qr_final(frame, page_no);
+    if (final < 0 || final > (int64_t)ch->max_messages)
+        return 0;
+    /* [A8 needs] pairs with R8 in run.c and group.c, as does the second look below. */
+    uint32_t seq = qr_load_acquire(&ch->view.live->needs_seq);
+    int walked = 0;
+    if (!groups_done(ch, page_no, (uint32_t) final, &walked))
+        return 0;
+    if (!walked && !qr_complete(frame, page_no, (uint32_t) final))
+        return 0;
+    if (qr_protected(ch, page_no))
+        return 0;
+    /* [A8 needs] pairs with R8: what moved behind our back moved before this. */
+    return qr_load_acquire(&ch->view.live->needs_seq) == seq;
+}
+
+/* Pages below are finished by every group: a first sieve, decided by qr_recyclable. */
+static uint64_t groups_floor(struct quire *ch, uint64_t tail)
+{
+    uint32_t count = qr_group_count(ch);
+    struct qr_group_list *list = qr_groups(ch);
+    if (count == 0)
+        return qr_load_relaxed(&ch->view.live->retain_from); /* relaxed: a hint here */
+    uint64_t floor = UINT64_MAX;
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t head = qr_load_relaxed(&list->group[i]->block->head); /* relaxed: a hint here */
+        uint64_t page = qr_head_page(head, tail);
+        /* At the end of a page the group may be done with it too. */
+        uint64_t done = qr_head_slot(head) > 0 ? page + 1 : page;
+        floor = done < floor ? done : floor;
+    }
+    return floor;
+}
+
+/* A frame whose closed claim word has the tag of the new page could not be told from an open one.
+ */
+static int tag_clashes(struct quire *ch, uint32_t frame_id, uint64_t page_no)
+{
+    const struct qr_frame *frame;
+    if (qr_store_frame(ch->store, frame_id, &frame) != 0)
+        return 1;
+    /* relaxed: the frame is closed, only the low fields can still change. */
+    return qr_claim_tag(qr_load_relaxed(&frame->header->claim)) == qr_claim_tag_of(page_no);
+}
+
+struct candidates {
+    uint64_t page_no; /* of the newest retired page; none: frame < 0 */
+    int64_t frame;
+    uint64_t life;
+    int64_t free; /* a frame that holds nothing */
+    uint64_t free_life;
+};
+
+/* One pass over the life words: the newest page under below and floor, and a free frame. */
+static void survey(struct quire *ch, uint64_t page_no, uint64_t below, struct candidates *c)
+{
+    c->frame = c->free = -1;
+    c->page_no = 0;
+    c->life = c->free_life = 0;
+    /* relaxed: a bound that only grows; a frame missed now is seen next time. */
+    uint32_t high = qr_load_relaxed(&ch->frames_high);
+    for (uint32_t f = 0; f < high; f++) {
+        /* [A6 life] pairs with R6: a pin added before this is in the value. */
+        uint64_t life = qr_load_acquire(&ch->view.life[f]);
+        uint64_t page = qr_life_page(life);
+        int free = page == QR_PAGE_FREE || (page < page_no && !qr_holds(ch, f, page));
+        if (free && c->free < 0 && !tag_clashes(ch, f, page_no)) {
+            c->free = f;
+            c->free_life = life;
+        }
+        if (free || page >= below || (c->frame >= 0 && page < c->page_no) ||
+            tag_clashes(ch, f, page_no))
+            continue;
+        c->frame = f;
+        c->page_no = page;
+        c->life = life;
+    }
+}
+
+/* Gives an absent frame of [from, to) storage. 0, QUIRE_FULL when there is none, or an error. */
+static int make_frame(struct quire *ch, uint32_t from, uint32_t to, uint32_t *frame, uint64_t *life)
+{
+    for (uint32_t f = from; f < to; f++) {
+        /* [A6 life] pairs with R6. */
+        uint64_t old = qr_load_acquire(&ch->view.life[f]);
+        if (qr_life_page(old) != QR_PAGE_ABSENT)
+            continue;
+        /* [A6/R6 life] the frame is ours alone while BUSY. */
+        if (!qr_cas_acq_rel(&ch->view.life[f], &old, qr_life(QR_PAGE_BUSY, 0)))
+            continue;
+        int rc = qr_store_frame_make(ch->store, f);
+        const struct qr_frame *mapped;
+        if (rc == 0)
+            rc = qr_store_frame(ch->store, f, &mapped);
+        if (rc == 0 && f >= ch->frames_base)
+            qr_add_relaxed(&ch->frames_extra, 1u); /* relaxed: a counter */
+        *life = qr_life(rc == 0 ? QR_PAGE_FREE : QR_PAGE_ABSENT, 0);
+        /* [R6 life] pairs with A6: the storage is there. */
+        qr_store_release(&ch->view.life[f], *life);
+        if (rc != 0)
+            return rc;
+        uint32_t high = qr_load_relaxed(&ch->frames_high); /* relaxed: a bound that only grows */
+        while (high < f + 1 && !qr_cas_acq_rel(&ch->frames_high, &high, f + 1)) /* [R6/A6 life] */
+            ;
+        *frame = f;
+        return 0;
+    }
+    return QUIRE_FULL;
+}
+
+/* What a full pool does beyond its retired and free frames. */
+static int extend(struct quire *ch, uint64_t page_no, uint32_t blocked, uint32_t *frame,
+                  uint64_t *life)
+{
+    uint32_t end = ch->policy == QUIRE_FULL_GROW ? ch->frames_cap : ch->frames_base;
+    int rc = make_frame(ch, 0, end, frame, life);
+    if (rc != QUIRE_FULL || ch->policy != QUIRE_FULL_DROP_OLDEST || page_no == 0)
+        return rc;
+    /* Pages given up but still borrowed from are replaced, up to the spare frames. */
+    if (blocked > qr_load_relaxed(&ch->frames_extra)) { /* relaxed: a counter */
+        rc = make_frame(ch, ch->frames_base, ch->frames_cap, frame, life);
+        if (rc == 0)
+            return 0;
+    }
+    rc = qr_evict(ch, page_no - 1);
+    return rc == 0 ? QUIRE_EAGAIN : rc;
+}
+
+int qr_pick(struct quire *ch, uint64_t page_no, enum qr_pick_mode mode, uint32_t *frame,
+            uint64_t *life)
+{
+    struct candidates c;
+    uint64_t below = groups_floor(ch, page_no);
+    uint32_t blocked = 0;
+    below = below < page_no ? below : page_no;
+    for (;;) {
+        survey(ch, page_no, below, &c);
+        if (c.frame < 0)
+            break;
+        if (qr_recyclable(ch, (uint32_t)c.frame, c.page_no)) {
+            *frame = (uint32_t)c.frame;
+            *life = c.life;
+            return 0;
+        }
+        blocked++;
+        below = c.page_no;
+    }
+    if (c.free >= 0) {
+        *frame = (uint32_t)c.free;
+        *life = c.free_life;
+        return 0;
+    }
+    if (mode == QR_PICK_AHEAD)
+        return QUIRE_FULL;
+    return extend(ch, page_no, blocked, frame, life);
+}

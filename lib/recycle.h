@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* Which page is needed by nobody, and which frame a new page may have. */
+#ifndef QR_LIB_RECYCLE_H
+#define QR_LIB_RECYCLE_H
+
+#include <lib/channel.h>
+
+/* The final count of a sealed page: >= 0; -1 when the page is not sealed (or not page_no). */
+int64_t qr_final(const struct qr_frame *frame, uint64_t page_no);
+
+/* 1 when every slot below final is published or void. */
+int qr_complete(const struct qr_frame *frame, uint64_t page_no, uint32_t final);
+
+/*
+ * 1 when a frame whose life word says page_no is that page; 0 when it lost the page to a rival
+ * frame and holds nothing.
+ */
+int qr_holds(struct quire *ch, uint32_t frame, uint64_t page_no);
+
+/*
+ * 1 when page page_no in frame is sealed, complete, finished by every group (or given up) and no
+ * handle protects it. The caller has read life[frame] before (acquire), and changes hands by
+ * compare-exchange from that very value.
+ */
+int qr_recyclable(struct quire *ch, uint32_t frame, uint64_t page_no);
+
+/* 1 when a handle borrows from the page or has claimed messages in it. */
+int qr_protected(struct quire *ch, uint64_t page_no);
+
+enum qr_pick_mode {
+    QR_PICK_AHEAD, /* only what is there for the taking */
+    QR_PICK_NEEDED /* make storage, grow, give up pages: as the policy allows */
+};
+
+/*
+ * Picks a frame for page page_no: *frame and the life word it had, to be exchanged. 0; QUIRE_FULL;
+ * QUIRE_EAGAIN when the state changed underfoot (look again); QUIRE_ENOSPC; -errno.
+ */
+int qr_pick(struct quire *ch, uint64_t page_no, enum qr_pick_mode mode, uint32_t *frame,
+            uint64_t *life);
+
+/* GROW: gives surplus frames back. Cheap when there are none. */
+void qr_shrink(struct quire *ch);
+/* Waits for what was given back; at close. */
+void qr_shrink_finish(struct quire *ch);
+
+#endif

@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Claiming a run of messages for one member of a group.
+ *
+ * Only published slots are claimed, so a claimed run can be delivered at once; the exception is a
+ * hole at the head with messages behind it, which one member claims alone and waits for.
+ */
+#include <lib/evict.h>
+#include <lib/handles.h>
+#include <lib/recycle.h>
+#include <lib/rx.h>
+#include <lib/turn.h>
+#include <lib/wait.h>
+
+#define HOLE_LOOK_AHEAD 16u
+
+/* Confirms the run of the handle that head names, so that it may be replaced there. */
+static void help_owner(struct quire_rx *rx, uint64_t head)
+{
+    uint32_t owner = qr_head_owner(head);
+    if (owner == rx->index || owner >= QR_HANDLES)
+        return;
+    qr_atomic_u64 *word = &qr_handle(rx->channel, owner)->intent;
+    /* [A17 intent] pairs with R17. */
+    uint64_t intent = qr_load_acquire(word);
+    if ((intent & QR_INTENT_CONFIRMED) == 0 && qr_intent_ends_at(intent, head))
+        /* [R17 intent] pairs with A17; fails when the owner was faster. */
+        (void)qr_cas_acq_rel(word, &intent, intent | QR_INTENT_CONFIRMED);
+}
+
+static void stand_on(struct quire_rx *rx, uint64_t page_no)
+{
+    if (rx->stand == page_no + 1)
+        return;
+    rx->stand = page_no + 1;
+    /* [R19 stand] pairs with A19: stored before next moves past what is borrowed. */
+    qr_store_release(&rx->line->stand, page_no + 1);
+}
+
+static void clear_intent(struct quire_rx *rx)
+{
+    /* [R17 intent] pairs with A17: a claim that failed protects nothing. */
+    qr_store_release(&rx->line->intent, QR_INTENT_NONE);
+}
+
+static void take_in_hand(struct quire_rx *rx, uint64_t position, uint32_t n, uint32_t flags)
+{
+    rx->next = position;
+    rx->end = rx->ready = position + n;
+    rx->flags = flags;
+    stand_on(rx, QUIRE_PAGE_OF(position));
+}
+
+/* Moves head over n messages. 1 when they are ours. */
+static int claim(struct quire_rx *rx, uint64_t head, uint64_t position, uint32_t n)
+{
+    struct qr_group_block *b = rx->group->block;
+    uint64_t intent = qr_intent(position, n, 0);
+    help_owner(rx, head);
+    /* [R17 intent] pairs with A17: written before head says that the run is taken. */
+    qr_store_release(&rx->line->intent, intent);
+    /* [R5 head] pairs with A5: whoever sees the run taken sees whose it is. */
+    if (!qr_cas_acq_rel(&b->head, &head, qr_head(position + n, rx->index))) {
+        clear_intent(rx);
+        return 0;
+    }
+    /* [R17 intent] pairs with A17; a helper may have stored the same value. */
+    qr_store_release(&rx->line->intent, intent | QR_INTENT_CONFIRMED);
+    take_in_hand(rx, position, n, 0);
+    return 1;
+}
+
+/* Where page_no is; what is at hand already is not looked up again. */
+static int at_page(struct quire_rx *rx, uint64_t page_no)
+{
+    if (rx->frame && rx->page_no == page_no)
+        return 0;
+    struct qr_place place;
+    int rc = qr_locate(rx->channel, page_no, &place);
+    if (rc != 0)
+        return rc;
+    rx->frame = place.frame;
+    rx->page_no = page_no;
+    rx->slots = place.frame->slots;
+    rx->data = place.frame->data;
+    rx->tag = qr_slot_tag(page_no);
+    return 0;
+}
+
+/* Has the page been recycled? Then every group was done with it. */
+static int page_gone(struct quire_rx *rx, uint64_t page_no)
+{
+    struct quire *ch = rx->channel;
+    /* [A4 directory] pairs with R4. */
+    uint64_t entry = qr_load_acquire(&ch->view.directory[page_no & ch->directory_mask]);
+    if (entry != QR_DIRENT_NONE && qr_dirent_page(entry) > page_no)
+        return 1;
+    if (!rx->frame || rx->page_no != page_no)
+        return 0;
+    /* [A12 page_no] pairs with R12 in turn.c. */
+    uint64_t now = qr_load_acquire(&rx->frame->header->page_no);
+    return now != QR_PAGE_NO_NONE && now > page_no;
+}
+
+/* Moves head from the end of page_no to the page after it. 0, or QUIRE_EAGAIN: there is none yet.
+ */
+static int next_head(struct quire_rx *rx, uint64_t head, uint64_t page_no)
+{
+    struct quire *ch = rx->channel;
+    /* [A4 directory] pairs with R4: a head is never beyond the page prepared last. */
+    uint64_t entry = qr_load_acquire(&ch->view.directory[(page_no + 1) & ch->directory_mask]);
+    if (entry == QR_DIRENT_NONE || qr_dirent_page(entry) < page_no + 1)
+        return QUIRE_EAGAIN;
+    help_owner(rx, head);
+    /* [R5 head] pairs with A5. Lost to another member: as good. */
+    (void)qr_cas_acq_rel(&rx->group->block->head, &head,
+                         qr_head(QUIRE_POSITION(page_no + 1, 0), QR_OWNER_NOBODY));
+    return 0;
+}
+
+static int published(const struct quire_rx *rx, uint32_t slot)
+{
+    /* [A2 slot] pairs with R2 in tx.c: the record is complete. */
+    return qr_slot_is(qr_load_acquire(&rx->slots[slot]), rx->tag);
+}
+
+/* Published slots from slot on, at most run_max and, when others want some too, a fair share. */
+static uint32_t run_at(const struct quire_rx *rx, uint32_t slot)
+{
+    uint32_t last = rx->channel->max_messages;
+    uint32_t n = 0;
+    while (n < rx->run_max && slot + n < last && published(rx, slot + n))
+        n++;
+    /* relaxed: a hint, for fairness alone. */
+    uint32_t members = qr_load_relaxed(&rx->group->block->members);
+    if (n == rx->run_max || members <= 1 || n <= 1)
+        return n;
+    return n / members > 0 ? n / members : 1;
+}
+
+/* Is the unpublished slot a hole with messages behind it that other members could take? */
+static int hole_at(const struct quire_rx *rx, uint32_t slot)
+{
+    /* relaxed: a hint; alone, a member gains nothing by claiming early. */
+    if (qr_load_relaxed(&rx->group->block->members) <= 1)
+        return 0;
+    uint32_t last = rx->channel->max_messages;
+    for (uint32_t i = slot + 1; i < last && i <= slot + HOLE_LOOK_AHEAD; i++)
+        if (published(rx, i))
+            return 1;
+    return 0;
+}
+
+/* A handle that borrows must be told before it moves to another page. */
+static int may_stand_on(struct quire_rx *rx, uint64_t page_no)
+{
+    if (rx->stand == 0 || rx->stand == page_no + 1)
+        return 0;
+    if (rx->borrowed)
+        return QUIRE_PAGE_END;
+    qr_rx_leave(rx);
+    return 0;
+}
+
+/* Nothing is published at the head. 0: look again; QUIRE_EAGAIN; QUIRE_PAGE_END. */
+static int at_end(struct quire_rx *rx, uint64_t head, uint64_t page_no)
+{
+    if (!page_gone(rx, page_no)) {
+        int64_t final = qr_final(rx->frame, page_no);
+        if (final < 0 || qr_head_slot(head) < final)
+            return QUIRE_EAGAIN;
+        /* The page is over for this group: whoever stands here must get off before the next page
+         * may exist at all. */
+        int rc = may_stand_on(rx, page_no + 1);
+        if (rc != 0)
+            return rc;
+    }
+    return next_head(rx, head, page_no);
+}
+
+static int claim_run(struct quire_rx *rx)
+{
+    struct quire *ch = rx->channel;
+    for (;;) {
+        /* [A5 head] pairs with R5. */
+        uint64_t head = qr_load_acquire(&rx->group->block->head);
+        uint64_t hint = qr_load_relaxed(&ch->view.live->tail_page); /* relaxed: any resolves */
+        uint64_t page_no = qr_head_page(head, hint);
+        uint32_t slot = qr_head_slot(head);
+        if (slot == QR_SLOT_EVICTING)
+            return QUIRE_EAGAIN; /* a page is being given up: a moment */
+        int rc = may_stand_on(rx, page_no);
+        if (rc != 0)
+            return rc;
+        rc = at_page(rx, page_no);
+        if (rc == QUIRE_EAGAIN && page_gone(rx, page_no))
+            rc = next_head(rx, head, page_no);
+        else if (rc == 0) {
+            uint32_t n = run_at(rx, slot);
+            if (n == 0 && slot < ch->max_messages && hole_at(rx, slot))
+                n = 1;
+            if (n > 0 && claim(rx, head, QUIRE_POSITION(page_no, slot), n))
+                return 0;
+            rc = n > 0 ? 0 : at_end(rx, head, page_no);
+        }
+        if (rc != 0)
+            return rc;
+    }
+}
+
+/* A page that a run lies in, though the directory may have forgotten it. */
+static int at_held_page(struct quire_rx *rx, uint64_t page_no)
+{
+    struct quire *ch = rx->channel;
+    int rc = at_page(rx, page_no);
+    uint32_t high = qr_load_relaxed(&ch->frames_high); /* relaxed: a bound that only grows */
+    for (uint32_t f = 0; rc == QUIRE_EAGAIN && f < high; f++) {
+        const struct qr_frame *frame;
+        /* [A6 life] pairs with R6. */
+        if (qr_life_page(qr_load_acquire(&ch->view.life[f])) != page_no ||
+            qr_store_frame(ch->store, f, &frame) != 0 || qr_final(frame, page_no) < 0)
+            continue;
+        rx->frame = frame;
+        rx->page_no = page_no;
+        rx->slots = frame->slots;
+        rx->data = frame->data;
+        rx->tag = qr_slot_tag(page_no);
+        rc = 0;
+    }
+    return rc;
+}
+
+/* Takes over the run of orphan, whose state word was seen. 1 when it is ours. */
+static int adopt(struct quire_rx *rx, uint32_t orphan, uint32_t state, const struct qr_holding *run)
+{
+    struct qr_live *live = rx->channel->view.live;
+    struct qr_handle *from = qr_handle(rx->channel, orphan);
+    uint64_t intent = qr_intent(run->start, run->n, QR_INTENT_RETURNED);
+    clear_intent(rx);
+    /* [R18 next] pairs with A18: an older run lies before what was delivered last. */
+    qr_store_release(&rx->line->next, run->start);
+    /* relaxed: read only once this thread is dead. */
+    qr_store_relaxed(&rx->line->adopting, orphan + 1);
+    qr_store_release(&rx->line->intent, intent); /* [R17 intent] pairs with A17 */
+    uint32_t adopted = (state & QR_HANDLE_GENERATION) | rx->index << 8 | QR_HANDLE_ADOPTED;
+    /* [A7/R7 line] one adopter; the generation tells an orphan from a later one. */
+    if (!qr_cas_acq_rel(&from->state, &state, adopted)) {
+        clear_intent(rx);
+        return 0;
+    }
+    /* [R8 needs] pairs with A8: a recycler that saw neither line looks again. */
+    qr_add_acq_rel(&live->needs_seq, 1u);
+    qr_store_release(&rx->line->intent, intent | QR_INTENT_CONFIRMED); /* [R17 intent] */
+    qr_handle_free(rx->channel, orphan);
+    qr_store_relaxed(&rx->line->adopting, 0u);      /* relaxed: own */
+    qr_sub_acq_rel(&rx->group->block->orphans, 1u); /* a hint, never too low */
+    take_in_hand(rx, run->start, run->n, QUIRE_MSG_RETURNED);
+    return 1;
+}
+
+/* 0: a returned run is in hand; QUIRE_EAGAIN: there is none; QUIRE_PAGE_END; or an error. */
+static int adopt_any(struct quire_rx *rx)
+{
+    struct quire *ch = rx->channel;
+    /* [A7 line] pairs with R7 in handles.c. */
+    uint32_t high = qr_load_acquire(&ch->view.live->handles_high);
+    for (uint32_t i = 0; i < high && i < QR_HANDLES; i++) {
+        struct qr_handle *line = qr_handle(ch, i);
+        uint32_t state = qr_load_acquire(&line->state); /* [A7 line] pairs with R7 */
+        /* relaxed: ordered by the state. */
+        if (qr_handle_state_of(state) != QR_HANDLE_ORPHAN ||
+            qr_load_relaxed(&line->group_id) != rx->group->id)
+            continue;
+        struct qr_holding run;
+        qr_handle_holding(ch, i, &run);
+        if (run.n == 0)
+            continue; /* another member was faster */
+        int rc = may_stand_on(rx, QUIRE_PAGE_OF(run.start));
+        if (rc == 0)
+            rc = at_held_page(rx, QUIRE_PAGE_OF(run.start));
+        if (rc == QUIRE_EAGAIN)
+            continue; /* adopted meanwhile, and its page recycled */
+        if (rc != 0)
+            return rc;
+        if (adopt(rx, i, state, &run))
+            return 0;
+    }
+    return QUIRE_EAGAIN;
+}
+
+int qr_run_fill(struct quire_rx *rx)
+{
+    struct qr_group_block *b = rx->group->block;
+    if (qr_closed(rx->channel))
+        return QUIRE_CLOSED;
+    if (qr_run_held(rx)) {
+        stand_on(rx, QUIRE_PAGE_OF(rx->next));
+        rx->ready = rx->end;
+        return 0;
+    }
+    /* relaxed: hints; what they announce is taken under its own order. */
+    if (qr_unlikely(qr_load_relaxed(&b->lost_pending) != 0) && qr_loss_take(b, &rx->lost))
+        return QUIRE_LAPPED;
+    if (qr_unlikely(qr_load_relaxed(&b->orphans) != 0)) {
+        int rc = adopt_any(rx);
+        if (rc != QUIRE_EAGAIN)
+            return rc;
+    }
+    return claim_run(rx);
+}
+
+void qr_rx_leave(struct quire_rx *rx)
+{
+    rx->ready = rx->next; /* what is left of the run is delivered only after standing again */
+    rx->borrowed = 0;
+    if (rx->stand == 0)
+        return;
+    rx->stand = 0;
+    /* [R19 stand] pairs with A19: the last access to what was borrowed lies before. */
+    qr_store_release(&rx->line->stand, 0u);
+    qr_freed(rx->channel, rx->channel->view.live);
+}
+
+/* Nobody may be asked to help a handle that is gone: another may get its index. */
+static void leave_head(struct quire_rx *rx)
+{
+    qr_atomic_u64 *word = &rx->group->block->head;
+    /* [A5 head] pairs with R5. */
+    uint64_t head = qr_load_acquire(word);
+    while (qr_head_owner(head) == rx->index &&
+           /* [R5 head] pairs with A5. */
+           !qr_cas_acq_rel(word, &head, head | QR_OWNER_NOBODY))
+        ;
+}
+
+int qr_run_return(struct quire_rx *rx)
+{
+    int held = qr_run_held(rx);
+    qr_rx_leave(rx);
+    leave_head(rx);
+    if (!held)
+        return 0;
+    /* Raised first: a member that sees the orphan finds the count that led it there. */
+    qr_add_acq_rel(&rx->group->block->orphans, 1u);
+    qr_handle_publish(rx->channel, rx->index, QR_HANDLE_ORPHAN);
+    return 1;
+}
+
+void qr_run_pass_on(struct quire_rx *rx)
+{
+    struct quire *ch = rx->channel;
+    struct qr_group_block *b = rx->group->block;
+    struct qr_place place;
+    /* [A14 sleepers] pairs with R14 in wait.c. */
+    if (qr_load_acquire(&b->sleepers) == 0)
+        return;
+    uint64_t head = qr_load_acquire(&b->head); /* [A5 head] pairs with R5 */
+    uint64_t page_no = qr_head_page(head, qr_load_relaxed(&ch->view.live->tail_page)); /* relaxed */
+    uint32_t slot = qr_head_slot(head);
+    int left =
+        qr_load_relaxed(&b->orphans) != 0 || qr_load_relaxed(&b->lost_pending) != 0; /* hint */
+    if (!left && qr_locate(ch, page_no, &place) == 0) {
+        int64_t final = qr_final(place.frame, page_no);
+        /* [A2 slot] pairs with R2. */
+        left = (final >= 0 && slot >= final) ||
+               (slot < ch->max_messages &&
+                qr_slot_is(qr_load_acquire(&place.frame->slots[slot]), qr_slot_tag(page_no)));
+    }
+    if (left)
+        qr_wake_group(ch, rx->group, 0);
+}

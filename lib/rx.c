@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+#include <errno.h>
+#include <lib/group.h>
+#include <lib/handles.h>
+#include <lib/recycle.h>
+#include <lib/rx.h>
+#include <lib/wait.h>
+#include <pages/base/checksum.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RUN_DEFAULT 64u
+#define RUN_ENDED   1 /* of look(): only voids were left in the run */
+
+/* Bytes of a mapped file are not trusted: a record must lie in its page. */
+static int check_record(const struct quire_rx *rx, uint64_t position, uint32_t offset_units,
+                        struct qr_record *record)
+{
+    if (offset_units > rx->record_units_max)
+        return QUIRE_CORRUPT;
+    const unsigned char *at = rx->data + (uint64_t)offset_units * 8;
+    memcpy(record, at, sizeof(*record));
+    uint64_t room = ((uint64_t)(rx->record_units_max - offset_units)) * 8;
+    if (record->length > room)
+        return QUIRE_CORRUPT;
+    if (rx->checksum &&
+        qr_record_crc(position, record->length, at + sizeof(*record)) != record->crc)
+        return QUIRE_CORRUPT;
+    return 0;
+}
+
+static inline void step(struct quire_rx *rx)
+{
+    uint64_t next = ++rx->next;
+    /* [R18 next] pairs with A18: what lies before was delivered, and stand is stored. */
+    qr_store_release(&rx->line->next, next);
+}
+
+/*
+ * The next message of the run in hand, without taking it. 0; QUIRE_EAGAIN: claimed, not published
+ * yet; QUIRE_CORRUPT; RUN_ENDED. Voids are stepped over.
+ */
+static inline int look(struct quire_rx *rx, struct quire_msg *msg)
+{
+    do {
+        uint64_t position = rx->next;
+        /* [A2 slot] pairs with R2 in tx.c: the record is complete. */
+        uint64_t word = qr_load_acquire(&rx->slots[position & 0xffffu]);
+        if (qr_unlikely(!qr_slot_is(word, rx->tag)))
+            return QUIRE_EAGAIN;
+        uint32_t offset = qr_slot_offset(word);
+        if (qr_likely(offset != QR_SLOT_VOID)) {
+            struct qr_record record;
+            if (qr_unlikely(check_record(rx, position, offset, &record) != 0))
+                return QUIRE_CORRUPT;
+            msg->data = rx->data + (uint64_t)offset * 8 + sizeof(record);
+            msg->size = record.length;
+            msg->flags = rx->flags;
+            msg->position = position;
+            return 0;
+        }
+        step(rx);
+    } while (rx->next < rx->ready);
+    return RUN_ENDED;
+}
+
+/* The next message, if there is one now; not taken yet, but for a corrupt one. */
+static int look_now(struct quire_rx *rx, struct quire_msg *msg)
+{
+    for (;;) {
+        int rc = 0;
+        if (qr_closed(rx->channel))
+            return QUIRE_CLOSED;
+        if (rx->next >= rx->ready)
+            rc = qr_run_fill(rx);
+        if (rc == 0)
+            rc = look(rx, msg);
+        if (rc == RUN_ENDED)
+            continue;
+        if (rc == QUIRE_CORRUPT)
+            step(rx);
+        return rc;
+    }
+}
+
+/* Registers, looks once more, sleeps. 0 when it is time to look again, or what was found. */
+static int sleep_for_message(struct quire_rx *rx, struct quire_msg *msg, uint64_t deadline_ns)
+{
+    struct qr_sleep sleep;
+    qr_sleep_consumer(rx->channel, rx->group, qr_run_held(rx), &sleep);
+    int rc = look_now(rx, msg);
+    if (rc != QUIRE_EAGAIN) {
+        qr_sleep_cancel(&sleep);
+        return rc;
+    }
+    rx->woken |= qr_sleep_wait(&sleep, deadline_ns);
+    return QUIRE_EAGAIN;
+}
+
+static int look_until(struct quire_rx *rx, struct quire_msg *msg, uint64_t deadline_ns)
+{
+    struct qr_pause pause = {deadline_ns, rx->wait, 0};
+    int rc;
+    while ((rc = look_now(rx, msg)) == QUIRE_EAGAIN && deadline_ns != 0) {
+        int next = qr_pause_step(&pause);
+        if (next == 1)
+            rc = sleep_for_message(rx, msg, deadline_ns);
+        if (next == QUIRE_TIMEDOUT)
+            rc = look_now(rx, msg);
+        if (next == QUIRE_TIMEDOUT && rc == QUIRE_EAGAIN)
+            rc = QUIRE_TIMEDOUT;
+        if (rc != QUIRE_EAGAIN)
+            break;
+    }
+    if (qr_unlikely(rx->woken)) {
+        /* The wake may have been meant for more than is taken here. */
+        rx->woken = 0;
+        qr_run_pass_on(rx);
+    }
+    return rc;
+}
+
+static inline int recv(struct quire_rx *rx, struct quire_msg *msg, uint64_t deadline_ns)
+{
+    int rc = RUN_ENDED;
+    if (qr_likely(rx->next < rx->ready && !qr_closed(rx->channel)))
+        rc = look(rx, msg);
+    if (qr_unlikely(rc != 0))
+        rc = look_until(rx, msg, deadline_ns);
+    if (rc == 0) {
+        rx->borrowed = 1;
+        step(rx);
+    }
+    return rc;
+}
+
+int quire_rx_recv(quire_rx_t *rx, struct quire_msg *msg)
+{
+    return recv(rx, msg, QUIRE_FOREVER);
+}
+
+int quire_rx_try_recv(quire_rx_t *rx, struct quire_msg *msg)
+{
+    return recv(rx, msg, 0);
+}
+
+int quire_rx_recv_until(quire_rx_t *rx, struct quire_msg *msg, uint64_t deadline_ns)
+{
+    return recv(rx, msg, deadline_ns);
+}
+
+long quire_rx_recv_batch(quire_rx_t *rx, struct quire_msg *msgs, size_t count, uint64_t deadline_ns)
+{
+    if (count == 0)
+        return QUIRE_EINVAL;
+    int rc = recv(rx, msgs, deadline_ns);
+    if (rc != 0)
+        return rc;
+    size_t n = 1;
+    /* relaxed by one store: the messages count as delivered when the caller has them all. */
+    while (n < count && rx->next < rx->ready && look(rx, &msgs[n]) == 0) {
+        rx->next++;
+        n++;
+    }
+    /* [R18 next] pairs with A18. */
+    qr_store_release(&rx->line->next, rx->next);
+    return (long)n;
+}
+
+int quire_rx_recv_copy(quire_rx_t *rx, void *buffer, size_t capacity, size_t *size,
+                       uint64_t deadline_ns)
+{
+    struct quire_msg msg;
+    int rc;
+    while ((rc = look_until(rx, &msg, deadline_ns)) == QUIRE_PAGE_END)
+        qr_rx_leave(rx);
+    if (rc != 0)
+        return rc;
+    *size = msg.size;
+    if (msg.size > capacity)
+        return QUIRE_ETOOSMALL;
+    if (msg.size > 0)
+        memcpy(buffer, msg.data, msg.size);
+    step(rx);
+    if (!rx->borrowed && !qr_run_held(rx))
+        qr_rx_leave(rx); /* an idle handle that only copies holds no page */
+    return 0;
+}
+
+int quire_rx_next_page(quire_rx_t *rx)
+{
+    qr_rx_leave(rx);
+    qr_shrink(rx->channel);
+    return 0;
+}
+
+int quire_rx_release(quire_rx_t *rx)
+{
+    return quire_rx_next_page(rx);
+}
+
+struct quire_lost quire_rx_lost(const quire_rx_t *rx)
+{
+    return rx->lost;
+}
+
+static int check_options(const struct quire_rx_options *o)
+{
+    if (!o)
+        return 0;
+    if (o->size != sizeof(*o) || o->wait > QUIRE_WAIT_BUSY || o->run_max > QR_RUN_MAX ||
+        o->reserved0 != 0)
+        return QUIRE_EINVAL;
+    for (size_t i = 0; i < sizeof(o->reserved) / sizeof(o->reserved[0]); i++)
+        if (o->reserved[i] != 0)
+            return QUIRE_EINVAL;
+    return 0;
+}
+
+static struct quire_rx *rx_new(struct quire *ch, const struct quire_rx_options *options)
+{
+    struct quire_rx *rx = aligned_alloc(QR_LINE, qr_round_up(sizeof(*rx), QR_LINE));
+    if (!rx)
+        return NULL;
+    memset(rx, 0, sizeof(*rx));
+    rx->channel = ch;
+    rx->checksum = ch->checksum;
+    rx->record_units_max = (uint32_t)(ch->capacity_units - 1);
+    rx->run_max = options && options->run_max ? options->run_max : RUN_DEFAULT;
+    rx->wait = options && options->wait ? options->wait : ch->wait;
+    return rx;
+}
+
+/* Under ch->lock. */
+static int join(struct quire_rx *rx, const char *name, const struct quire_where *where)
+{
+    struct quire *ch = rx->channel;
+    int index = qr_handle_take(ch);
+    if (index < 0)
+        return index;
+    rx->index = (uint32_t)index;
+    rx->line = qr_handle(ch, rx->index);
+    int rc = qr_group_join(ch, name, where, rx->index, &rx->group);
+    if (rc != 0) {
+        qr_handle_free(ch, rx->index);
+        return rc;
+    }
+    /* relaxed: published by the state; members is a hint. */
+    qr_store_relaxed(&rx->line->group_id, rx->group->id);
+    qr_add_relaxed(&rx->group->block->members, 1u);
+    qr_handle_publish(ch, rx->index, QR_HANDLE_RX);
+    return 0;
+}
+
+int quire_rx_subscribe(quire_t *ch, const char *name, const struct quire_where *where,
+                       const struct quire_rx_options *options, quire_rx_t **out)
+{
+    static const struct quire_where oldest = {QUIRE_OLDEST, 0, 0};
+    if (!ch || !out || !name)
+        return QUIRE_EINVAL;
+    *out = NULL;
+    where = where ? where : &oldest;
+    if (!qr_group_name_valid(name) || check_options(options) != 0 || where->kind > QUIRE_AT ||
+        where->reserved != 0)
+        return QUIRE_EINVAL;
+    if (ch->view.read_only)
+        return QUIRE_ERDONLY;
+    struct quire_rx *rx = rx_new(ch, options);
+    if (!rx)
+        return -ENOMEM;
+    pthread_mutex_lock(&ch->lock);
+    int rc = qr_closed(ch) ? QUIRE_CLOSED : join(rx, name, where);
+    if (rc == 0)
+        qr_channel_ref(ch);
+    pthread_mutex_unlock(&ch->lock);
+    if (rc != 0) {
+        free(rx);
+        return rc;
+    }
+    *out = rx;
+    return 0;
+}
+
+void quire_rx_close(quire_rx_t *rx)
+{
+    if (!rx)
+        return;
+    struct quire *ch = rx->channel;
+    int returned = qr_run_return(rx);
+    pthread_mutex_lock(&ch->lock);
+    qr_sub_acq_rel(&rx->group->block->members, 1u); /* a hint */
+    if (!returned)
+        qr_handle_free(ch, rx->index);
+    pthread_mutex_unlock(&ch->lock);
+    if (returned)
+        qr_wake_group(ch, rx->group, 1);
+    qr_freed(ch, ch->view.live);
+    free(rx);
+    qr_channel_unref(ch);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* A consumer handle, and the claiming of runs. */
+#ifndef QR_LIB_RX_H
+#define QR_LIB_RX_H
+
+#include <lib/channel.h>
+
+struct quire_rx {
+    /* The run in hand: [next, end) in one page; [next, ready) may be delivered without a check of
+     * where the handle stands. */
+    uint64_t next;
+    uint64_t ready;
+    const qr_atomic_u64 *slots; /* of the run's page */
+    const unsigned char *data;
+    struct qr_handle *line;
+    struct quire *channel;
+    uint32_t tag;              /* of the run's page */
+    uint32_t flags;            /* enum quire_msg_flags of the run */
+    uint32_t record_units_max; /* last unit a record may begin in */
+    int checksum;
+    /* The slow half. */
+    uint64_t end;
+    uint64_t stand;               /* page + 1 this handle stands on; 0 none */
+    uint64_t page_no;             /* the page at hand: slots and data are its frame's */
+    const struct qr_frame *frame; /* NULL before the first */
+    struct qr_group *group;
+    uint32_t index; /* of line */
+    uint32_t run_max;
+    uint32_t wait;
+    int woken;    /* counted off by a waker: what is left over must be passed on */
+    int borrowed; /* a message of the page was handed out */
+    uint32_t short_runs;
+    struct quire_lost lost;
+};
+
+/*
+ * Gets a run in hand that the handle may deliver from. 0; QUIRE_EAGAIN; QUIRE_PAGE_END;
+ * QUIRE_LAPPED; QUIRE_CLOSED; or an error.
+ */
+int qr_run_fill(struct quire_rx *rx);
+/* Claimed and not delivered. */
+static inline int qr_run_held(const struct quire_rx *rx)
+{
+    return rx->next < rx->end;
+}
+/* Gives the run in hand to the group; the line becomes an orphan. 1 when there was one. */
+int qr_run_return(struct quire_rx *rx);
+/* Wakes another member when messages are left for it. */
+void qr_run_pass_on(struct quire_rx *rx);
+/* Stands nowhere from here on. */
+void qr_rx_leave(struct quire_rx *rx);
+
+#endif

@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sending: claim, write, publish.
+ *
+ * A claim is valid in whatever page the frame holds at the moment of the fetch-add, however long
+ * the handle slept before it (I4): the page is read from the frame's header after the add, and
+ * cannot change before the slot is published, since the page is not complete without it.
+ */
+#include <errno.h>
+#include <lib/copy.h>
+#include <lib/handles.h>
+#include <lib/turn.h>
+#include <lib/tx.h>
+#include <lib/wait.h>
+#include <pages/base/checksum.h>
+#include <stdlib.h>
+#include <string.h>
+
+static inline void write_record(const struct quire_tx *tx, unsigned char *at, uint64_t position,
+                                const void *data, size_t size)
+{
+    struct qr_record record = {(uint32_t)size, 0};
+    if (tx->checksum)
+        record.crc = qr_record_crc(position, (uint32_t)size, data);
+    memcpy(at, &record, sizeof(record));
+    qr_copy(at + sizeof(record), data, size);
+}
+
+/* The page that was found full. The one claimer that took it over its bounds seals it (I5). */
+static void seal(struct quire_tx *tx, uint64_t old)
+{
+    struct qr_frame_header *header = tx->header;
+    tx->header = NULL; /* never add here again before the word has been looked at */
+    if (qr_claim_over(old, tx->max_messages, tx->capacity_units))
+        return;
+    /* relaxed: ordered by the add, and fixed until this seal is stored. */
+    uint64_t page_no = qr_load_relaxed(&header->page_no);
+    uint64_t final = qr_claim_count(old);
+    /* relaxed: figures for people. */
+    qr_store_relaxed(&header->last_ns, qr_wall());
+    qr_add_relaxed(&tx->live->sealed_claims, final);
+    /* [R3 seal] pairs with A3: no slot from final on will ever be published in this page. */
+    qr_store_release(&header->seal, qr_seal(page_no, final));
+    qr_wake_consumers(tx->channel);
+    qr_freed(tx->channel, tx->live);
+}
+
+static void bind(struct quire_tx *tx, const struct qr_frame *frame)
+{
+    tx->frame = frame;
+    tx->header = frame->header;
+    tx->slots = frame->slots;
+    tx->data = frame->data;
+}
+
+/* Adds, or for what is too large to be added exchanges. The word before; over when it failed. */
+static uint64_t add_claim(const struct quire_tx *tx, uint64_t units, uint64_t count)
+{
+    qr_atomic_u64 *claim = &tx->header->claim;
+    if (units <= tx->channel->units_add_max)
+        /* [A13 open] pairs with R13 in turn.c: page_no is the page's. */
+        return qr_add_acquire(claim, qr_claim_add(units, count));
+    uint64_t old = qr_load_relaxed(claim); /* relaxed: the exchange decides */
+    uint64_t wanted;
+    do {
+        if (qr_claim_over(old, tx->max_messages, tx->capacity_units))
+            return old;
+        wanted = old + qr_claim_add(units, count);
+        if (!qr_claim_fits(old, units, count, tx->max_messages, tx->capacity_units))
+            wanted = old - qr_claim_count(old) + tx->max_messages + 1; /* over, nothing claimed */
+        /* [A13 open] pairs with R13. */
+    } while (!qr_cas_acq_rel(claim, &old, wanted));
+    return old;
+}
+
+/* No page is free. 0 when it is time to look again. */
+static int wait_for_space(struct quire_tx *tx, struct qr_pause *pause)
+{
+    struct quire *ch = tx->channel;
+    struct qr_place place;
+    if (ch->policy == QUIRE_FULL_REJECT || pause->deadline_ns == 0)
+        return QUIRE_FULL;
+    if (pause->rounds == 0)
+        qr_add_relaxed(&tx->live->turns_waited, 1u); /* relaxed: a counter */
+    int next = qr_pause_step(pause);
+    if (next == QUIRE_TIMEDOUT)
+        return qr_turn(ch, &place) == QUIRE_FULL ? QUIRE_TIMEDOUT : 0;
+    if (next == 0)
+        return 0;
+    struct qr_sleep sleep;
+    qr_sleep_space(ch, &sleep);
+    if (qr_closed(ch) || qr_turn(ch, &place) != QUIRE_FULL)
+        qr_sleep_cancel(&sleep);
+    else
+        (void)qr_sleep_wait(&sleep, pause->deadline_ns);
+    return 0;
+}
+
+/* Claims count slots and units together. 0 and *claimed; QUIRE_FULL, TIMEDOUT, CLOSED or an error.
+ */
+static int claim(struct quire_tx *tx, uint64_t units, uint32_t count, uint64_t deadline_ns,
+                 struct qr_claimed *claimed)
+{
+    struct quire *ch = tx->channel;
+    struct qr_pause pause = {deadline_ns, tx->wait, 0};
+    for (;;) {
+        if (qr_closed(ch))
+            return QUIRE_CLOSED;
+        if (!tx->header) {
+            struct qr_place place;
+            int rc = qr_turn(ch, &place);
+            if (rc == QUIRE_FULL)
+                rc = wait_for_space(tx, &pause);
+            else if (rc == 0)
+                bind(tx, place.frame);
+            if (rc != 0)
+                return rc;
+            continue;
+        }
+        uint64_t old = add_claim(tx, units, count);
+        if (qr_claim_fits(old, units, count, tx->max_messages, tx->capacity_units)) {
+            claimed->frame = tx->frame;
+            /* relaxed: ordered by the acquire of the claim. */
+            claimed->page_no = qr_load_relaxed(&tx->header->page_no);
+            claimed->slot = (uint32_t)qr_claim_count(old);
+            claimed->offset_units = qr_claim_units(old);
+            return 0;
+        }
+        seal(tx, old);
+    }
+}
+
+static void publish_slot(const struct qr_claimed *claimed, uint32_t slot, uint64_t offset_units)
+{
+    /* [R2 slot] pairs with A2: the record is complete. */
+    qr_store_release(&claimed->frame->slots[slot], qr_slot(claimed->page_no, offset_units));
+}
+
+static int check_send(const struct quire_tx *tx, size_t size)
+{
+    if (tx->reserved)
+        return QUIRE_ESTATE;
+    if (size > UINT32_MAX || qr_claim_need(size) > tx->capacity_units)
+        return QUIRE_EMSGSIZE;
+    return 0;
+}
+
+static __attribute__((noinline)) int send_slow(struct quire_tx *tx, const void *data, size_t size,
+                                               uint64_t deadline_ns)
+{
+    struct qr_claimed c;
+    int rc = check_send(tx, size);
+    if (rc == 0)
+        rc = claim(tx, qr_claim_need(size), 1, deadline_ns, &c);
+    if (rc != 0)
+        return rc;
+    tx->position = QUIRE_POSITION(c.page_no, c.slot);
+    write_record(tx, c.frame->data + c.offset_units * 8, tx->position, data, size);
+    publish_slot(&c, c.slot, c.offset_units);
+    qr_published(tx->channel, tx->live);
+    return 0;
+}
+
+static inline int send(struct quire_tx *tx, const void *data, size_t size, uint64_t deadline_ns)
+{
+    /* relaxed: a constant until the channel is closed. */
+    if (qr_unlikely(!tx->header || size >= qr_load_relaxed(&tx->size_limit)))
+        return send_slow(tx, data, size, deadline_ns);
+    uint64_t units = qr_claim_need(size);
+    /* [A13 open] pairs with R13 in turn.c: page_no is the page's. */
+    uint64_t old = qr_add_acquire(&tx->header->claim, qr_claim_add(units, 1));
+    uint64_t slot = qr_claim_count(old), offset = qr_claim_units(old);
+    if (qr_unlikely(slot >= tx->max_messages || offset + units > tx->capacity_units)) {
+        seal(tx, old);
+        return send_slow(tx, data, size, deadline_ns);
+    }
+    /* relaxed: ordered by the acquire of the claim. */
+    uint64_t page_no = qr_load_relaxed(&tx->header->page_no);
+    tx->position = QUIRE_POSITION(page_no, slot);
+    write_record(tx, tx->data + offset * 8, tx->position, data, size);
+    /* [R2 slot] pairs with A2 in rx.c, run.c: the record is complete. */
+    qr_store_release(&tx->slots[slot], qr_slot(page_no, offset));
+    qr_published(tx->channel, tx->live);
+    return 0;
+}
+
+int quire_tx_send(quire_tx_t *tx, const void *data, size_t size)
+{
+    return send(tx, data, size, QUIRE_FOREVER);
+}
+
+int quire_tx_try_send(quire_tx_t *tx, const void *data, size_t size)
+{
+    return send(tx, data, size, 0);
+}
+
+int quire_tx_send_until(quire_tx_t *tx, const void *data, size_t size, uint64_t deadline_ns)
+{
+    return send(tx, data, size, deadline_ns);
+}
+
+/* How many of vec go into one claim: adjacent, and together no large part of a page. */
+static uint32_t chunk(const struct quire_tx *tx, const struct quire_vec *vec, size_t count,
+                      uint64_t *units)
+{
+    uint64_t count_max = tx->max_messages / 8 > 0 ? tx->max_messages / 8 : 1;
+    uint64_t units_max = tx->capacity_units / 8;
+    uint32_t n = 0;
+    *units = 0;
+    if (count_max > QR_CLAIM_COUNT_MAX)
+        count_max = QR_CLAIM_COUNT_MAX;
+    while (n < count && n < count_max) {
+        uint64_t need = qr_claim_need(vec[n].size);
+        if (n > 0 && *units + need > units_max)
+            break;
+        *units += need;
+        n++;
+    }
+    return n;
+}
+
+static void send_chunk(struct quire_tx *tx, const struct quire_vec *vec, uint32_t n,
+                       const struct qr_claimed *c)
+{
+    uint64_t offset = c->offset_units;
+    uint64_t position = QUIRE_POSITION(c->page_no, c->slot);
+    for (uint32_t i = 0; i < n; i++) {
+        write_record(tx, c->frame->data + offset * 8, position + i, vec[i].data, vec[i].size);
+        publish_slot(c, c->slot + i, offset);
+        offset += qr_claim_need(vec[i].size);
+    }
+    tx->position = position + n - 1;
+    qr_published(tx->channel, tx->live);
+}
+
+long quire_tx_send_batch(quire_tx_t *tx, const struct quire_vec *vec, size_t count,
+                         uint64_t deadline_ns)
+{
+    for (size_t i = 0; i < count; i++) {
+        int rc = check_send(tx, vec[i].size);
+        if (rc != 0)
+            return rc;
+    }
+    size_t sent = 0;
+    while (sent < count) {
+        struct qr_claimed c;
+        uint64_t units;
+        uint32_t n = chunk(tx, vec + sent, count - sent, &units);
+        int rc = claim(tx, units, n, deadline_ns, &c);
+        if (rc != 0)
+            return sent > 0 ? (long)sent : rc;
+        send_chunk(tx, vec + sent, n, &c);
+        sent += n;
+    }
+    return (long)sent;
+}
+
+int quire_tx_reserve(quire_tx_t *tx, size_t size, void **data, uint64_t deadline_ns)
+{
+    int rc = check_send(tx, size);
+    if (rc == 0)
+        rc = claim(tx, qr_claim_need(size), 1, deadline_ns, &tx->claimed);
+    if (rc != 0)
+        return rc;
+    tx->header = NULL; /* sends take the slow way and find the reservation */
+    tx->reserved = 1;
+    tx->reserved_size = size;
+    *data = tx->claimed.frame->data + tx->claimed.offset_units * 8 + sizeof(struct qr_record);
+    return 0;
+}
+
+static void end_reservation(struct quire_tx *tx, uint64_t offset_units)
+{
+    publish_slot(&tx->claimed, tx->claimed.slot, offset_units);
+    tx->reserved = 0;
+    tx->header = tx->frame->header; /* its last claim there fitted: it may add again */
+    qr_published(tx->channel, tx->live);
+}
+
+int quire_tx_commit(quire_tx_t *tx, size_t size)
+{
+    struct qr_claimed *c = &tx->claimed;
+    if (!tx->reserved)
+        return QUIRE_ESTATE;
+    if (size > tx->reserved_size)
+        return QUIRE_EINVAL;
+    unsigned char *at = c->frame->data + c->offset_units * 8;
+    struct qr_record record = {(uint32_t)size, 0};
+    tx->position = QUIRE_POSITION(c->page_no, c->slot);
+    if (tx->checksum)
+        record.crc = qr_record_crc(tx->position, record.length, at + sizeof(record));
+    memcpy(at, &record, sizeof(record));
+    end_reservation(tx, c->offset_units);
+    return 0;
+}
+
+int quire_tx_abort(quire_tx_t *tx)
+{
+    if (!tx->reserved)
+        return QUIRE_ESTATE;
+    qr_add_relaxed(&tx->live->voids, 1u); /* relaxed: a counter */
+    end_reservation(tx, QR_SLOT_VOID);
+    return 0;
+}
+
+uint64_t quire_tx_position(const quire_tx_t *tx)
+{
+    return tx->position;
+}
+
+static int check_options(const struct quire_tx_options *o)
+{
+    if (!o)
+        return 0;
+    if (o->size != sizeof(*o) || o->wait > QUIRE_WAIT_BUSY)
+        return QUIRE_EINVAL;
+    for (size_t i = 0; i < sizeof(o->reserved) / sizeof(o->reserved[0]); i++)
+        if (o->reserved[i] != 0)
+            return QUIRE_EINVAL;
+    return 0;
+}
+
+static struct quire_tx *tx_new(struct quire *ch, const struct quire_tx_options *options)
+{
+    struct quire_tx *tx = aligned_alloc(QR_LINE, qr_round_up(sizeof(*tx), QR_LINE));
+    if (!tx)
+        return NULL;
+    memset(tx, 0, sizeof(*tx));
+    uint64_t fast_units =
+        ch->capacity_units < ch->units_add_max ? ch->capacity_units : ch->units_add_max;
+    tx->channel = ch;
+    tx->live = ch->view.live;
+    tx->max_messages = ch->max_messages;
+    tx->capacity_units = ch->capacity_units;
+    tx->checksum = ch->checksum;
+    tx->position = QR_POSITION_NONE;
+    tx->wait = options && options->wait ? options->wait : ch->wait;
+    /* relaxed: nobody else has the handle yet. */
+    qr_store_relaxed(&tx->size_limit, fast_units * 8 - sizeof(struct qr_record) + 1);
+    return tx;
+}
+
+int quire_tx_open(quire_t *ch, const struct quire_tx_options *options, quire_tx_t **out)
+{
+    if (!ch || !out)
+        return QUIRE_EINVAL;
+    *out = NULL;
+    if (check_options(options) != 0)
+        return QUIRE_EINVAL;
+    if (ch->view.read_only)
+        return QUIRE_ERDONLY;
+    struct quire_tx *tx = tx_new(ch, options);
+    if (!tx)
+        return -ENOMEM;
+    pthread_mutex_lock(&ch->lock);
+    int index = qr_closed(ch) ? QUIRE_CLOSED : qr_handle_take(ch);
+    if (index >= 0) {
+        tx->index = (uint32_t)index;
+        ch->tx[index] = tx;
+        qr_handle_publish(ch, tx->index, QR_HANDLE_TX);
+        qr_channel_ref(ch);
+    }
+    pthread_mutex_unlock(&ch->lock);
+    if (index < 0) {
+        free(tx);
+        return index;
+    }
+    *out = tx;
+    return 0;
+}
+
+void quire_tx_close(quire_tx_t *tx)
+{
+    if (!tx)
+        return;
+    struct quire *ch = tx->channel;
+    if (tx->reserved)
+        (void)quire_tx_abort(tx);
+    pthread_mutex_lock(&ch->lock);
+    ch->tx[tx->index] = NULL;
+    qr_handle_free(ch, tx->index);
+    pthread_mutex_unlock(&ch->lock);
+    free(tx);
+    qr_channel_unref(ch);
+}

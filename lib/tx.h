@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* A producer handle. */
+#ifndef QR_LIB_TX_H
+#define QR_LIB_TX_H
+
+#include <lib/channel.h>
+
+/* Slots and bytes that a producer has claimed. */
+struct qr_claimed {
+    const struct qr_frame *frame;
+    uint64_t page_no;
+    uint32_t slot;
+    uint64_t offset_units;
+};
+
+struct quire_tx {
+    struct qr_frame_header *header; /* of the frame it claims in; NULL: none at hand, or reserved */
+    qr_atomic_u64 *slots;
+    unsigned char *data;
+    qr_atomic_u64 size_limit; /* a message of this many bytes goes the slow way; 0 when closed */
+    uint64_t max_messages;
+    uint64_t capacity_units;
+    struct quire *channel;
+    struct qr_live *live;
+    uint64_t position; /* of the last message sent */
+    int checksum;
+    uint32_t wait;
+    /* The slow half. */
+    const struct qr_frame *frame; /* header's */
+    uint32_t index;               /* of the line */
+    int reserved;                 /* a reservation is open */
+    struct qr_claimed claimed;    /* it */
+    uint64_t reserved_size;
+};
+
+/* Quire_close: from now on every call of the handle goes the slow way and finds the channel closed.
+ */
+static inline void qr_tx_shut(struct quire_tx *tx)
+{
+    /* relaxed: closing promises no moment, only that later calls see it. */
+    qr_store_relaxed(&tx->size_limit, 0u);
+}
+
+#endif
