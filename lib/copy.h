@@ -6,12 +6,8 @@
 #include <stddef.h>
 #include <string.h>
 
-struct qr_copy_16 {
-    unsigned char byte[16];
-};
-struct qr_copy_32 {
-    unsigned char byte[32];
-};
+typedef long long qr_copy_16 __attribute__((vector_size(16)));
+#define QR_COPY_INLINE_MAX 64u
 
 #define QR_COPY_TWICE(type, to, from, size)                                         \
     do {                                                                            \
@@ -22,15 +18,14 @@ struct qr_copy_32 {
         memcpy((char *)(to) + (size) - sizeof(type), &last_, sizeof(type));         \
     } while (0)
 
-static inline void qr_copy(void *to, const void *from, size_t size)
+/* At most QR_COPY_INLINE_MAX bytes. */
+static inline void qr_copy_small(void *to, const void *from, size_t size)
 {
-    if (size > 64)
-        memcpy(to, from, size);
-    else if (size > 32)
-        QR_COPY_TWICE(struct qr_copy_32, to, from, size);
-    else if (size >= 16)
-        QR_COPY_TWICE(struct qr_copy_16, to, from, size);
-    else if (size >= 8)
+    if (size >= 16) {
+        if (size > 32)
+            QR_COPY_TWICE(qr_copy_16, (char *)to + 16, (const char *)from + 16, size - 32);
+        QR_COPY_TWICE(qr_copy_16, to, from, size);
+    } else if (size >= 8)
         QR_COPY_TWICE(unsigned long long, to, from, size);
     else if (size >= 4)
         QR_COPY_TWICE(unsigned int, to, from, size);
@@ -39,6 +34,14 @@ static inline void qr_copy(void *to, const void *from, size_t size)
         if (size > 1)
             QR_COPY_TWICE(unsigned short, to, from, size);
     }
+}
+
+static inline void qr_copy(void *to, const void *from, size_t size)
+{
+    if (size > QR_COPY_INLINE_MAX)
+        memcpy(to, from, size);
+    else
+        qr_copy_small(to, from, size);
 }
 
 #endif

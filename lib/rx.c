@@ -12,21 +12,23 @@
 #define RUN_DEFAULT 64u
 #define RUN_ENDED   1 /* of look(): only voids were left in the run */
 
-/* Bytes of a mapped file are not trusted: a record must lie in its page. */
-static int check_record(const struct quire_rx *rx, uint64_t position, uint32_t offset_units,
-                        struct qr_record *record)
+static __attribute__((noinline)) int checksum_holds(uint64_t position, const unsigned char *at,
+                                                    const struct qr_record *record)
 {
-    if (offset_units > rx->record_units_max)
-        return QUIRE_CORRUPT;
+    return qr_record_crc(position, record->length, at + sizeof(*record)) == record->crc;
+}
+
+/* Bytes of a mapped file are not trusted: a record must lie in its page. 1 when it is sound. */
+static inline int check_record(const struct quire_rx *rx, uint64_t position, uint32_t offset_units,
+                               struct qr_record *record)
+{
+    if (qr_unlikely(offset_units > rx->record_units_max))
+        return 0;
     const unsigned char *at = rx->data + (uint64_t)offset_units * 8;
     memcpy(record, at, sizeof(*record));
-    uint64_t room = ((uint64_t)(rx->record_units_max - offset_units)) * 8;
-    if (record->length > room)
-        return QUIRE_CORRUPT;
-    if (rx->checksum &&
-        qr_record_crc(position, record->length, at + sizeof(*record)) != record->crc)
-        return QUIRE_CORRUPT;
-    return 0;
+    if (qr_unlikely(record->length > (uint64_t)(rx->record_units_max - offset_units) * 8))
+        return 0;
+    return !qr_unlikely(rx->checksum) || checksum_holds(position, at, record);
 }
 
 static inline void step(struct quire_rx *rx)
@@ -51,7 +53,7 @@ static inline int look(struct quire_rx *rx, struct quire_msg *msg)
         uint32_t offset = qr_slot_offset(word);
         if (qr_likely(offset != QR_SLOT_VOID)) {
             struct qr_record record;
-            if (qr_unlikely(check_record(rx, position, offset, &record) != 0))
+            if (qr_unlikely(!check_record(rx, position, offset, &record)))
                 return QUIRE_CORRUPT;
             msg->data = rx->data + (uint64_t)offset * 8 + sizeof(record);
             msg->size = record.length;
@@ -120,18 +122,29 @@ static int look_until(struct quire_rx *rx, struct quire_msg *msg, uint64_t deadl
     return rc;
 }
 
-static inline int recv(struct quire_rx *rx, struct quire_msg *msg, uint64_t deadline_ns)
+static inline void take(struct quire_rx *rx)
 {
-    int rc = RUN_ENDED;
-    if (qr_likely(rx->next < rx->ready && !qr_closed(rx->channel)))
-        rc = look(rx, msg);
-    if (qr_unlikely(rc != 0))
-        rc = look_until(rx, msg, deadline_ns);
-    if (rc == 0) {
-        rx->borrowed = 1;
-        step(rx);
-    }
+    rx->borrowed = 1;
+    step(rx);
+}
+
+static __attribute__((noinline)) int recv_any(struct quire_rx *rx, struct quire_msg *msg,
+                                              uint64_t deadline_ns)
+{
+    int rc = look_until(rx, msg, deadline_ns);
+    if (rc == 0)
+        take(rx);
     return rc;
+}
+
+/* A message of the run in hand; everything else is a tail call. */
+static inline __attribute__((always_inline)) int recv(struct quire_rx *rx, struct quire_msg *msg,
+                                                      uint64_t deadline_ns)
+{
+    if (qr_unlikely(rx->next >= rx->ready || qr_closed(rx->channel) || look(rx, msg) != 0))
+        return recv_any(rx, msg, deadline_ns);
+    take(rx);
+    return 0;
 }
 
 int quire_rx_recv(quire_rx_t *rx, struct quire_msg *msg)

@@ -145,8 +145,9 @@ static int check_send(const struct quire_tx *tx, size_t size)
     return 0;
 }
 
-static __attribute__((noinline)) int send_slow(struct quire_tx *tx, const void *data, size_t size,
-                                               uint64_t deadline_ns)
+/* Any message, any state. */
+static __attribute__((noinline)) int send_any(struct quire_tx *tx, const void *data, size_t size,
+                                              uint64_t deadline_ns)
 {
     struct qr_claimed c;
     int rc = check_send(tx, size);
@@ -161,26 +162,50 @@ static __attribute__((noinline)) int send_slow(struct quire_tx *tx, const void *
     return 0;
 }
 
-static inline int send(struct quire_tx *tx, const void *data, size_t size, uint64_t deadline_ns)
+/* The page turned out to be full. */
+static __attribute__((noinline)) int send_again(struct quire_tx *tx, const void *data, size_t size,
+                                                uint64_t deadline_ns, uint64_t old)
 {
+    seal(tx, old);
+    return send_any(tx, data, size, deadline_ns);
+}
+
+static __attribute__((noinline)) int attend(struct quire *ch)
+{
+    qr_attend(ch);
+    return 0;
+}
+
+/*
+ * A small message in a page that has room: one fetch-add, the copy, one store. Everything else is
+ * a tail call, so that this path saves no register and touches no stack.
+ */
+static inline __attribute__((always_inline)) int send(struct quire_tx *tx, const void *data,
+                                                      size_t size, uint64_t deadline_ns)
+{
+    struct qr_frame_header *header = tx->header;
     /* relaxed: a constant until the channel is closed. */
-    if (qr_unlikely(!tx->header || size >= qr_load_relaxed(&tx->size_limit)))
-        return send_slow(tx, data, size, deadline_ns);
+    if (qr_unlikely(!header || size >= qr_load_relaxed(&tx->fast_limit)))
+        return send_any(tx, data, size, deadline_ns);
     uint64_t units = qr_claim_need(size);
     /* [A13 open] pairs with R13 in turn.c: page_no is the page's. */
-    uint64_t old = qr_add_acquire(&tx->header->claim, qr_claim_add(units, 1));
+    uint64_t old = qr_add_acquire(&header->claim, qr_claim_add(units, 1));
     uint64_t slot = qr_claim_count(old), offset = qr_claim_units(old);
-    if (qr_unlikely(slot >= tx->max_messages || offset + units > tx->capacity_units)) {
-        seal(tx, old);
-        return send_slow(tx, data, size, deadline_ns);
-    }
+    if (qr_unlikely(slot >= tx->max_messages || offset + units > tx->capacity_units))
+        return send_again(tx, data, size, deadline_ns, old);
     /* relaxed: ordered by the acquire of the claim. */
-    uint64_t page_no = qr_load_relaxed(&tx->header->page_no);
+    uint64_t page_no = qr_load_relaxed(&header->page_no);
+    unsigned char *at = tx->data + offset * 8;
+    uint64_t record = size; /* length, and no checksum */
+    memcpy(at, &record, sizeof(record));
+    qr_copy_small(at + sizeof(record), data, size);
     tx->position = QUIRE_POSITION(page_no, slot);
-    write_record(tx, tx->data + offset * 8, tx->position, data, size);
     /* [R2 slot] pairs with A2 in rx.c, run.c: the record is complete. */
     qr_store_release(&tx->slots[slot], qr_slot(page_no, offset));
-    qr_published(tx->channel, tx->live);
+    qr_compiler_barrier();
+    /* relaxed: as in qr_published; a channel that needs the fence has no fast way. */
+    if (qr_unlikely(qr_load_relaxed(&tx->live->attention) != 0))
+        return attend(tx->channel);
     return 0;
 }
 
@@ -224,9 +249,12 @@ static void send_chunk(struct quire_tx *tx, const struct quire_vec *vec, uint32_
 {
     uint64_t offset = c->offset_units;
     uint64_t position = QUIRE_POSITION(c->page_no, c->slot);
+    qr_atomic_u64 *slot = &c->frame->slots[c->slot];
+    unsigned char *data = c->frame->data;
     for (uint32_t i = 0; i < n; i++) {
-        write_record(tx, c->frame->data + offset * 8, position + i, vec[i].data, vec[i].size);
-        publish_slot(c, c->slot + i, offset);
+        write_record(tx, data + offset * 8, position + i, vec[i].data, vec[i].size);
+        /* [R2 slot] pairs with A2: the record is complete. */
+        qr_store_release(&slot[i], qr_slot(c->page_no, offset));
         offset += qr_claim_need(vec[i].size);
     }
     tx->position = position + n - 1;
@@ -236,17 +264,17 @@ static void send_chunk(struct quire_tx *tx, const struct quire_vec *vec, uint32_
 long quire_tx_send_batch(quire_tx_t *tx, const struct quire_vec *vec, size_t count,
                          uint64_t deadline_ns)
 {
-    for (size_t i = 0; i < count; i++) {
-        int rc = check_send(tx, vec[i].size);
-        if (rc != 0)
-            return rc;
-    }
-    size_t sent = 0;
+    size_t sent = 0, largest = 0;
+    for (size_t i = 0; i < count; i++)
+        largest = vec[i].size > largest ? vec[i].size : largest;
+    int rc = check_send(tx, largest);
+    if (rc != 0)
+        return rc;
     while (sent < count) {
         struct qr_claimed c;
         uint64_t units;
         uint32_t n = chunk(tx, vec + sent, count - sent, &units);
-        int rc = claim(tx, units, n, deadline_ns, &c);
+        rc = claim(tx, units, n, deadline_ns, &c);
         if (rc != 0)
             return sent > 0 ? (long)sent : rc;
         send_chunk(tx, vec + sent, n, &c);
@@ -326,8 +354,8 @@ static struct quire_tx *tx_new(struct quire *ch, const struct quire_tx_options *
     if (!tx)
         return NULL;
     memset(tx, 0, sizeof(*tx));
-    uint64_t fast_units =
-        ch->capacity_units < ch->units_add_max ? ch->capacity_units : ch->units_add_max;
+    int plain = !ch->checksum && !ch->fence;
+    uint64_t room = ch->capacity_units * 8 - sizeof(struct qr_record);
     tx->channel = ch;
     tx->live = ch->view.live;
     tx->max_messages = ch->max_messages;
@@ -336,7 +364,8 @@ static struct quire_tx *tx_new(struct quire *ch, const struct quire_tx_options *
     tx->position = QR_POSITION_NONE;
     tx->wait = options && options->wait ? options->wait : ch->wait;
     /* relaxed: nobody else has the handle yet. */
-    qr_store_relaxed(&tx->size_limit, fast_units * 8 - sizeof(struct qr_record) + 1);
+    qr_store_relaxed(&tx->fast_limit,
+                     !plain ? 0u : (room < QR_COPY_INLINE_MAX ? room : QR_COPY_INLINE_MAX) + 1);
     return tx;
 }
 

@@ -17,7 +17,8 @@ struct quire_tx {
     struct qr_frame_header *header; /* of the frame it claims in; NULL: none at hand, or reserved */
     qr_atomic_u64 *slots;
     unsigned char *data;
-    qr_atomic_u64 size_limit; /* a message of this many bytes goes the slow way; 0 when closed */
+    qr_atomic_u64 fast_limit; /* messages of fewer bytes go the fast way; 0 when closed, or when
+                                 there is more to do than claim, copy and publish */
     uint64_t max_messages;
     uint64_t capacity_units;
     struct quire *channel;
@@ -38,7 +39,7 @@ struct quire_tx {
 static inline void qr_tx_shut(struct quire_tx *tx)
 {
     /* relaxed: closing promises no moment, only that later calls see it. */
-    qr_store_relaxed(&tx->size_limit, 0u);
+    qr_store_relaxed(&tx->fast_limit, 0u);
 }
 
 #endif
