@@ -71,12 +71,13 @@ static int enter(struct quire *ch)
     int rc = dirty ? qr_recover(ch, other_boot) : 0;
     if (rc != 0)
         return rc;
-    /* relaxed: alone in the channel until quire_open returns. clean goes first: whatever is
-     * changed from here on needs the repair if it is not finished. */
-    qr_store_release(&live->clean, 0u); /* [own] no reader in this process */
+    /* relaxed, here and below: alone in the channel until quire_open returns. clean goes first:
+     * whatever is changed from here on needs the repair if it is not finished. */
+    qr_store_relaxed(&live->clean, 0u);
+    qr_compiler_barrier();
     memcpy(live->boot_id, boot, sizeof(boot));
     qr_store_relaxed(&live->opens, qr_load_relaxed(&live->opens) + 1);
-    struct qr_participant *me = &ch->view.participants[0];
+    struct qr_participant *me = &ch->view.participants[0]; /* relaxed, below: hints for people */
     qr_store_relaxed(&me->pid, (uint32_t)getpid());
     qr_store_relaxed(&me->start_ns, qr_wall());
     memcpy(me->boot_id, boot, sizeof(boot));
@@ -96,7 +97,8 @@ static int tear_down(struct quire *ch, int clean)
     qr_groups_free(ch);
     if (clean) {
         qr_store_relaxed(&ch->view.participants[0].state, 0u); /* relaxed: alone again */
-        qr_store_release(&ch->view.live->clean, 1u);           /* [own] last of all words */
+        qr_compiler_barrier(); /* the last word of all: a process is killed, not reordered */
+        qr_store_relaxed(&ch->view.live->clean, 1u); /* relaxed: read by the next open */
     }
     qr_store_close(ch->store);
     pthread_mutex_destroy(&ch->lock);
@@ -154,7 +156,7 @@ void qr_channel_ref(struct quire *ch)
 
 void qr_channel_unref(struct quire *ch)
 {
-    /* [A22/R22 references] the last one sees what all others did. */
+    /* [R22 references] [A22 references] the last one sees what all others did. */
     if (qr_sub_acq_rel(&ch->references, 1u) == 1)
         (void)tear_down(ch, !ch->view.read_only);
 }
@@ -164,8 +166,9 @@ int quire_close(quire_t *ch)
     if (!ch)
         return 0;
     pthread_mutex_lock(&ch->lock);
-    /* [R23 closed] sleepers that read seq before the wake below look at it again. */
-    qr_store_release(&ch->closed, 1u);
+    /* relaxed: who read seq before the wake below looks at it again, and it carries this (pair
+     * 15). */
+    qr_store_relaxed(&ch->closed, 1u);
     for (uint32_t i = 0; i < QR_HANDLES; i++)
         if (ch->tx[i])
             qr_tx_shut(ch->tx[i]);

@@ -47,8 +47,6 @@ static void loss_unlock(struct qr_group_block *b)
     qr_store_release(&b->loss_lock, 0u);
 }
 
-/* The account words below are relaxed: they are read and written under the loss lock. */
-
 /* Messages, not voids, of [from, final): how many, the first and the last. */
 static uint64_t count_messages(const struct qr_frame *frame, uint64_t page_no, uint32_t from,
                                uint32_t final, struct quire_lost *lost)
@@ -68,9 +66,11 @@ static uint64_t count_messages(const struct qr_frame *frame, uint64_t page_no, u
 /* Step 1. Under the loss lock. */
 static void write_next(struct qr_group_block *b, const struct quire_lost *lost)
 {
+    /* relaxed: under the loss lock. */
     uint64_t count = qr_load_relaxed(&b->lost_count);
     uint64_t first = count > 0 ? qr_load_relaxed(&b->lost_first) : lost->first;
     uint64_t last = lost->count > 0 ? lost->last : qr_load_relaxed(&b->lost_last);
+    /* relaxed: carried by the head that follows. */
     qr_store_relaxed(&b->next_first, first);
     qr_store_relaxed(&b->next_last, last);
     qr_store_relaxed(&b->next_count, count + lost->count);
@@ -79,13 +79,15 @@ static void write_next(struct qr_group_block *b, const struct quire_lost *lost)
 
 void qr_evict_finish(struct qr_group_block *b, uint64_t page_no)
 {
+    /* relaxed, here and below: under the loss lock, or alone. */
     uint64_t count = qr_load_relaxed(&b->next_count);
     qr_store_relaxed(&b->lost_first, qr_load_relaxed(&b->next_first));
     qr_store_relaxed(&b->lost_last, qr_load_relaxed(&b->next_last));
     qr_store_relaxed(&b->lost_count, count);
     qr_store_relaxed(&b->lost_total, qr_load_relaxed(&b->next_total));
     qr_store_relaxed(&b->lost_pending, count > 0 ? 1u : 0u);
-    /* Slots before were not all looked at by this group: no evidence that pages are complete. */
+    /* Slots before were not all looked at by this group: no evidence that pages are complete.
+     * relaxed: carried by head. */
     qr_store_relaxed(&b->walked_from, page_no + 1);
     /* [R5 head] pairs with A5: the account and walked_from are written. */
     qr_store_release(&b->head, qr_head(QUIRE_POSITION(page_no + 1, 0), QR_OWNER_NOBODY));
@@ -94,8 +96,9 @@ void qr_evict_finish(struct qr_group_block *b, uint64_t page_no)
 int qr_loss_take(struct qr_group_block *b, struct quire_lost *lost)
 {
     loss_lock(b);
+    /* relaxed: under the loss lock. */
     int pending = qr_load_relaxed(&b->lost_pending) != 0;
-    if (pending) {
+    if (pending) { /* relaxed: under the loss lock */
         lost->first = qr_load_relaxed(&b->lost_first);
         lost->last = qr_load_relaxed(&b->lost_last);
         lost->count = qr_load_relaxed(&b->lost_count);

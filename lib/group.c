@@ -147,7 +147,8 @@ uint64_t qr_oldest_page(struct quire *ch, uint64_t tail)
 /* The tail, in an order that makes later turns see what this thread wrote before. */
 static uint64_t ordered_tail(struct quire *ch)
 {
-    /* [R10/A10 tail] every later raise, and so every recycler of a later page, comes after. */
+    /* [R10 tail] [A10 tail] every later raise, and so every recycler of a later page, comes after.
+     */
     return qr_add_acq_rel(&ch->view.live->tail_page, 0u);
 }
 

@@ -18,9 +18,10 @@ int qr_handle_take(struct quire *ch)
         qr_store_relaxed(&line->stand, 0u);
         qr_store_relaxed(&line->busy, 0u);
         qr_store_relaxed(&line->since_ns, qr_wall());
-        /* A new generation: a compare-exchange on the state of an earlier handle fails. */
-        qr_store_release(&line->state, (state & QR_HANDLE_GENERATION) + (1u << 18) +
-                                           QR_HANDLE_SETUP);           /* [R7 line] */
+        /* A new generation: a compare-exchange on the state of an earlier handle fails.
+         * [R7 line] pairs with A7. */
+        qr_store_release(&line->state,
+                         (state & QR_HANDLE_GENERATION) + (1u << 18) + QR_HANDLE_SETUP);
         uint32_t high = qr_load_relaxed(&ch->view.live->handles_high); /* relaxed: under lock */
         if (high < i + 1)
             /* [R7 line] pairs with A7. */

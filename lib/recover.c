@@ -3,7 +3,7 @@
  * Putting a channel right that was not closed: everything published stays, what was claimed and
  * never published becomes void, runs that were claimed and not delivered wait for a member.
  *
- * Whoever repairs is alone (the lock), so all accesses are relaxed. The repair may be killed
+ * relaxed throughout: whoever repairs is alone in the channel (the lock). The repair may be killed
  * anywhere and repeated: each step makes something true that stays true when made true again, and
  * the channel stays marked as not clean until the end.
  */
@@ -15,7 +15,7 @@
 #include <pages/base/checksum.h>
 #include <string.h>
 
-/* Nobody waits, locks or sleeps any more. relaxed, here and below: alone in the channel. */
+/* Nobody waits, locks or sleeps any more. */
 static void clear_waiting(struct quire *ch)
 {
     struct qr_live *live = ch->view.live;
@@ -43,7 +43,7 @@ static uint64_t true_page(struct quire *ch, uint32_t f, uint64_t page)
         return qr_store_frame_whole(ch->store, f) ? QR_PAGE_FREE : QR_PAGE_ABSENT;
     if (page >= QR_PAGE_MAX || qr_store_frame(ch->store, f, &frame) != 0)
         return QR_PAGE_FREE;
-    /* relaxed: alone. A page that was not prepared to the end was never opened. */
+
     uint64_t entry = qr_load_relaxed(&ch->view.directory[page & ch->directory_mask]);
     if (qr_load_relaxed(&frame->header->page_no) != page)
         return QR_PAGE_FREE;
@@ -56,7 +56,7 @@ static uint64_t true_page(struct quire *ch, uint32_t f, uint64_t page)
 
 static int was_opened(const struct qr_frame *frame, uint64_t page_no)
 {
-    /* relaxed: alone. */
+
     return qr_claim_tag(qr_load_relaxed(&frame->header->claim)) == qr_claim_tag_of(page_no);
 }
 
@@ -66,7 +66,7 @@ static void settle_frames(struct quire *ch, uint64_t *tail)
     *tail = 0;
     for (uint32_t f = 0; f < ch->frames_cap; f++) {
         const struct qr_frame *frame;
-        /* relaxed: alone. */
+
         uint64_t page = true_page(ch, f, qr_life_page(qr_load_relaxed(&ch->view.life[f])));
         qr_store_relaxed(&ch->view.life[f], qr_life(page, 0));
         if (page < QR_PAGE_MAX && qr_store_frame(ch->store, f, &frame) == 0 &&
@@ -97,14 +97,14 @@ static void settle_slots(struct quire *ch, const struct qr_frame *frame, uint64_
     struct qr_live *live = ch->view.live;
     uint32_t tag = qr_slot_tag(page_no);
     for (uint32_t i = 0; i < count; i++) {
-        uint64_t word = qr_load_relaxed(&frame->slots[i]); /* relaxed: alone */
+        uint64_t word = qr_load_relaxed(&frame->slots[i]);
         int published = qr_slot_is(word, tag);
         if (published &&
             (!other_boot || qr_slot_offset(word) == QR_SLOT_VOID ||
              record_valid(ch, frame, QUIRE_POSITION(page_no, i), qr_slot_offset(word))))
             continue;
         qr_store_relaxed(&frame->slots[i], qr_slot(page_no, QR_SLOT_VOID));
-        qr_add_relaxed(published ? &live->damaged : &live->voids, 1u); /* relaxed: counters */
+        qr_add_relaxed(published ? &live->damaged : &live->voids, 1u);
     }
 }
 
@@ -113,7 +113,7 @@ static uint32_t published_end(const struct quire *ch, const struct qr_frame *fra
                               uint64_t page_no)
 {
     uint32_t end = ch->max_messages;
-    /* relaxed: alone. */
+
     while (end > 0 && !qr_slot_is(qr_load_relaxed(&frame->slots[end - 1]), qr_slot_tag(page_no)))
         end--;
     return end;
@@ -123,7 +123,7 @@ static void settle_page(struct quire *ch, const struct qr_frame *frame, uint64_t
                         uint64_t tail, int other_boot)
 {
     struct qr_frame_header *header = frame->header;
-    uint64_t word = qr_load_relaxed(&header->claim); /* relaxed: alone, here and below */
+    uint64_t word = qr_load_relaxed(&header->claim);
     int64_t final = qr_final(frame, page_no);
     int over = qr_claim_over(word, ch->max_messages, ch->capacity_units);
     if (final > (int64_t)ch->max_messages)
@@ -145,7 +145,7 @@ static void settle_pages(struct quire *ch, uint64_t tail, int other_boot)
 {
     for (uint32_t f = 0; f < ch->frames_cap; f++) {
         const struct qr_frame *frame;
-        uint64_t page = qr_life_page(qr_load_relaxed(&ch->view.life[f])); /* relaxed: alone */
+        uint64_t page = qr_life_page(qr_load_relaxed(&ch->view.life[f]));
         if (page <= tail && qr_store_frame(ch->store, f, &frame) == 0 && was_opened(frame, page))
             settle_page(ch, frame, page, tail, other_boot);
     }
@@ -168,7 +168,7 @@ static int owns_run(struct quire *ch, uint32_t index, struct qr_group *group, ui
     if (intent & QR_INTENT_CONFIRMED)
         return 1;
     if (intent & QR_INTENT_RETURNED) {
-        uint32_t from = qr_load_relaxed(&line->adopting) - 1; /* relaxed: alone, here and below */
+        uint32_t from = qr_load_relaxed(&line->adopting) - 1;
         uint32_t state = from < QR_HANDLES ? qr_load_relaxed(&qr_handle(ch, from)->state) : 0;
         return qr_handle_state_of(state) == QR_HANDLE_ADOPTED &&
                qr_handle_adopter_of(state) == index;
@@ -181,7 +181,7 @@ static int owns_run(struct quire *ch, uint32_t index, struct qr_group *group, ui
 static void settle_line(struct quire *ch, uint32_t index)
 {
     struct qr_handle *line = qr_handle(ch, index);
-    uint32_t state = qr_handle_state_of(qr_load_relaxed(&line->state)); /* relaxed: alone */
+    uint32_t state = qr_handle_state_of(qr_load_relaxed(&line->state));
     struct qr_group *group = group_by_id(ch, qr_load_relaxed(&line->group_id));
     uint64_t intent = qr_load_relaxed(&line->intent);
     struct qr_holding run;
@@ -205,7 +205,7 @@ static void settle_lines(struct quire *ch)
     for (uint32_t i = 0; i < QR_HANDLES; i++)
         settle_line(ch, i);
     for (uint32_t i = 0; i < QR_HANDLES; i++)
-        /* relaxed: alone. */
+
         if (qr_handle_state_of(qr_load_relaxed(&qr_handle(ch, i)->state)) == QR_HANDLE_ADOPTED)
             qr_handle_free(ch, i);
 }
@@ -215,7 +215,7 @@ static void count_orphans(struct quire *ch, struct qr_group *group)
     uint32_t n = 0;
     for (uint32_t i = 0; i < QR_HANDLES; i++) {
         struct qr_handle *line = qr_handle(ch, i);
-        /* relaxed: alone. */
+
         n += qr_handle_state_of(qr_load_relaxed(&line->state)) == QR_HANDLE_ORPHAN &&
              qr_load_relaxed(&line->group_id) == group->id;
     }
@@ -225,7 +225,7 @@ static void count_orphans(struct quire *ch, struct qr_group *group)
 /* A head lies on a page that is there, or at the beginning of the one after the tail. */
 static void settle_head(struct quire *ch, struct qr_group_block *b, uint64_t tail)
 {
-    uint64_t head = qr_load_relaxed(&b->head); /* relaxed: alone */
+    uint64_t head = qr_load_relaxed(&b->head);
     uint64_t page = qr_head_page(head, tail);
     uint32_t slot = qr_head_slot(head);
     struct qr_place place;

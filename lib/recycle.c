@@ -189,7 +189,7 @@ static int make_frame(struct quire *ch, uint32_t from, uint32_t to, uint32_t *fr
         uint64_t old = qr_load_acquire(&ch->view.life[f]);
         if (qr_life_page(old) != QR_PAGE_ABSENT)
             continue;
-        /* [A6/R6 life] the frame is ours alone while BUSY. */
+        /* [A6 life] [R6 life] the frame is ours alone while BUSY. */
         if (!qr_cas_acq_rel(&ch->view.life[f], &old, qr_life(QR_PAGE_BUSY, 0)))
             continue;
         int rc = qr_store_frame_make(ch->store, f);
@@ -204,7 +204,8 @@ static int make_frame(struct quire *ch, uint32_t from, uint32_t to, uint32_t *fr
         if (rc != 0)
             return rc;
         uint32_t high = qr_load_relaxed(&ch->frames_high); /* relaxed: a bound that only grows */
-        while (high < f + 1 && !qr_cas_acq_rel(&ch->frames_high, &high, f + 1)) /* [R6/A6 life] */
+        while (high < f + 1 &&
+               !qr_cas_acq_rel(&ch->frames_high, &high, f + 1)) /* [R6 life] [A6 life] */
             ;
         *frame = f;
         return 0;

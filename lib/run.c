@@ -243,7 +243,7 @@ static int adopt(struct quire_rx *rx, uint32_t orphan, uint32_t state, const str
     qr_store_relaxed(&rx->line->adopting, orphan + 1);
     qr_store_release(&rx->line->intent, intent); /* [R17 intent] pairs with A17 */
     uint32_t adopted = (state & QR_HANDLE_GENERATION) | rx->index << 8 | QR_HANDLE_ADOPTED;
-    /* [A7/R7 line] one adopter; the generation tells an orphan from a later one. */
+    /* [A7 line] [R7 line] one adopter; the generation tells an orphan from a later one. */
     if (!qr_cas_acq_rel(&from->state, &state, adopted)) {
         clear_intent(rx);
         return 0;
@@ -253,7 +253,7 @@ static int adopt(struct quire_rx *rx, uint32_t orphan, uint32_t state, const str
     qr_store_release(&rx->line->intent, intent | QR_INTENT_CONFIRMED); /* [R17 intent] */
     qr_handle_free(rx->channel, orphan);
     qr_store_relaxed(&rx->line->adopting, 0u);      /* relaxed: own */
-    qr_sub_acq_rel(&rx->group->block->orphans, 1u); /* a hint, never too low */
+    qr_sub_relaxed(&rx->group->block->orphans, 1u); /* relaxed: a hint, never too low */
     take_in_hand(rx, run->start, run->n, QUIRE_MSG_RETURNED);
     return 1;
 }
@@ -340,8 +340,8 @@ int qr_run_return(struct quire_rx *rx)
     leave_head(rx);
     if (!held)
         return 0;
-    /* Raised first: a member that sees the orphan finds the count that led it there. */
-    qr_add_acq_rel(&rx->group->block->orphans, 1u);
+    /* relaxed: a hint, raised first: a member that sees the orphan finds what led it there. */
+    qr_add_relaxed(&rx->group->block->orphans, 1u);
     qr_handle_publish(rx->channel, rx->index, QR_HANDLE_ORPHAN);
     return 1;
 }

@@ -301,7 +301,7 @@ void quire_rx_close(quire_rx_t *rx)
     struct quire *ch = rx->channel;
     int returned = qr_run_return(rx);
     pthread_mutex_lock(&ch->lock);
-    qr_sub_acq_rel(&rx->group->block->members, 1u); /* a hint */
+    qr_sub_relaxed(&rx->group->block->members, 1u); /* relaxed: a hint */
     if (!returned)
         qr_handle_free(ch, rx->index);
     pthread_mutex_unlock(&ch->lock);

@@ -26,7 +26,7 @@ static void settle(struct quire *ch, struct give_back *g)
     /* A punch that failed leaves the storage: the frame is as good as before. */
     uint64_t page = g->op.result == 0 ? QR_PAGE_ABSENT : QR_PAGE_FREE;
     if (page == QR_PAGE_ABSENT)
-        qr_sub_acq_rel(&ch->frames_extra, 1u); /* a counter: frees no memory */
+        qr_sub_relaxed(&ch->frames_extra, 1u); /* relaxed: a counter */
     /* [R6 life] pairs with A6 in recycle.c: nobody touches the storage any more. */
     qr_store_release(&ch->view.life[g->frame], qr_life(page, 0));
     ch->giving_back--;
@@ -61,7 +61,7 @@ static void give(struct quire *ch, uint32_t frame, uint64_t life)
         free(g);
         return;
     }
-    /* [A6/R6 life] from the very word the decision was made on; ours alone while BUSY. */
+    /* [A6 life] [R6 life] from the very word the decision was made on; ours alone while BUSY. */
     if (!qr_cas_acq_rel(&ch->view.life[frame], &life, qr_life(QR_PAGE_BUSY, 0))) {
         free(g);
         return;

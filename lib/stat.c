@@ -124,6 +124,7 @@ int quire_stat(quire_t *ch, struct quire_stat *s)
         if (qr_final(place.frame, s->tail_page) < 0)
             s->messages += slots;
     }
+    /* relaxed, here and below: figures. */
     s->voids = qr_load_relaxed(&live->voids);
     s->damaged = qr_load_relaxed(&live->damaged);
     s->dropped = qr_load_relaxed(&live->dropped);
@@ -307,7 +308,7 @@ static int stat_handle(struct quire *ch, uint32_t index, struct quire_handle_sta
         s->page_no = run.stand - 1;
     else if (run.n > 0)
         s->page_no = QUIRE_PAGE_OF(run.start);
-    group_name(ch, qr_load_relaxed(&line->group_id), s->group);
+    group_name(ch, qr_load_relaxed(&line->group_id), s->group); /* relaxed: as above */
     return 1;
 }
 

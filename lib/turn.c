@@ -124,7 +124,7 @@ static int prepare(struct quire *ch, uint64_t page_no, enum qr_pick_mode mode)
         }
         if (rc != 0)
             return rc;
-        /* [R6/A6 life] the page number and the pins seen before its needs were looked at. */
+        /* [R6 life] [A6 life] the page number and the pins seen before its needs were looked at. */
         if (helped < 0 && !qr_cas_acq_rel(&ch->view.life[frame], &life, qr_life(page_no, 0)))
             continue;
         rc = finish_assign(ch, frame, page_no);

@@ -124,7 +124,7 @@ void qr_wake_consumers(struct quire *ch)
 {
     qr_compiler_barrier();
     if (ch->fence)
-        qr_full_fence();
+        qr_full_fence(); /* where membarrier is refused */
     /* relaxed: ordered by the barrier, as in qr_published. */
     if (qr_load_relaxed(&ch->view.live->attention) & QR_ATTEND_CONSUMERS)
         wake_groups(ch, 1);
@@ -217,7 +217,7 @@ int qr_sleep_wait(struct qr_sleep *sleep, uint64_t deadline_ns)
     int woken = futex_wait(sleep->seq, sleep->seen, deadline_ns) == 0;
     if (woken) {
         if (sleep->holders)
-            qr_sub_acq_rel(sleep->holders, 1u); /* own count */
+            qr_sub_relaxed(sleep->holders, 1u); /* relaxed: its own count */
         return 1;
     }
     qr_sleep_cancel(sleep);
@@ -228,5 +228,5 @@ void qr_sleep_cancel(struct qr_sleep *sleep)
 {
     count_off(sleep->sleepers, 1);
     if (sleep->holders)
-        qr_sub_acq_rel(sleep->holders, 1u); /* own count */
+        qr_sub_relaxed(sleep->holders, 1u); /* relaxed: its own count */
 }

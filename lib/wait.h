@@ -45,7 +45,7 @@ static inline void qr_freed(struct quire *ch, struct qr_live *live)
 {
     qr_compiler_barrier();
     if (qr_unlikely(ch->fence))
-        qr_full_fence();
+        qr_full_fence(); /* where membarrier is refused */
     /* relaxed: as in qr_published. */
     if (qr_unlikely((qr_load_relaxed(&live->attention) & QR_ATTEND_SPACE) != 0))
         qr_wake_space(ch);

@@ -25,7 +25,8 @@ static void touch(void *address, uint64_t size)
 {
     for (uint64_t at = 0; at < size; at += QR_BLOCK) {
         qr_atomic_u64 *word = (qr_atomic_u64 *)((unsigned char *)address + at);
-        uint64_t value = qr_load_relaxed(word); /* any value will do */
+        uint64_t value = qr_load_relaxed(word); /* relaxed: any value will do */
+        /* [A6 life] [R6 life] orders nothing of its own; it must only be a write. */
         while (!qr_cas_acq_rel(word, &value, value))
             ;
     }
@@ -46,13 +47,13 @@ int qr_populate(void *address, uint64_t size)
 
 int qr_frame_is_mapped(const struct qr_frame_entry *entry)
 {
-    /* Acquire: pairs with the release in qr_frame_publish(): the pointers before the flag. */
+    /* [A24 mapped] pairs with R24 in qr_frame_publish(): the pointers before the flag. */
     return qr_load_acquire(&entry->mapped) != 0;
 }
 
 void qr_frame_publish(struct qr_frame_entry *entry)
 {
-    /* Release: pairs with the acquire in qr_frame_is_mapped(). */
+    /* [R24 mapped] pairs with A24 in qr_frame_is_mapped(). */
     qr_store_release(&entry->mapped, 1u);
 }
 
@@ -100,8 +101,8 @@ static int map_file(struct qr_store *store, uint32_t frame)
 static int map_once(struct qr_store *store, uint32_t frame)
 {
     struct qr_frame_entry *entry = &store->frames[frame];
-    /* Acquire: pairs with the release that takes the frame out of ABSENT, after its file is made.
-     * A caller that comes late, with a frame that was given back, must not fill its holes. */
+    /* [A6 life] pairs with R6, the release that takes the frame out of ABSENT, after its file is
+     * made. A caller that comes late, with a frame that was given back, must not fill its holes. */
     uint64_t life = qr_load_acquire(&store->view.life[frame]);
     if (qr_life_page(life) == QR_PAGE_ABSENT)
         return QUIRE_ENOENT;

@@ -38,7 +38,7 @@ static int gate(enum qr_io_call call)
 {
     uint64_t total = qr_add_relaxed(&fault_calls, 1u) + 1;
     uint64_t of_kind = qr_add_relaxed(&fault_calls_kind[call], 1u) + 1;
-    /* Pairs with the release in arm(): a call that sees the fault sees counters begun anew. */
+    /* [A25 fault] pairs with R25 in arm(): a call that sees the fault sees counters begun anew. */
     uint64_t fault = qr_load_acquire(&fault_word);
     if (fault == 0)
         return 0;
@@ -49,7 +49,7 @@ static int gate(enum qr_io_call call)
     uint64_t nth = fault >> 32;
     if (number != nth && !(number > nth && (fault & FAULT_STICKY)))
         return 0;
-    qr_store_relaxed(&fault_was_hit, 1u);
+    qr_store_relaxed(&fault_was_hit, 1u); /* relaxed: a figure */
     return -(int)(fault & 0xffffu);
 }
 
@@ -62,7 +62,7 @@ static void arm(uint32_t kind, uint64_t nth, int error, int sticky)
         qr_store_relaxed(&fault_calls_kind[i], 0u);
     qr_store_relaxed(&fault_calls, 0u);
     qr_store_relaxed(&fault_was_hit, 0u);
-    /* Pairs with the acquire in gate(). */
+    /* [R25 fault] pairs with A25 in gate(). */
     qr_store_release(&fault_word, nth == 0 ? 0 : word | (sticky ? FAULT_STICKY : 0));
 }
 
@@ -84,12 +84,12 @@ uint64_t qr_io_count(void)
 
 uint64_t qr_io_count_kind(enum qr_io_call kind)
 {
-    return qr_load_relaxed(&fault_calls_kind[kind]);
+    return qr_load_relaxed(&fault_calls_kind[kind]); /* relaxed: a figure */
 }
 
 int qr_io_fault_hit(void)
 {
-    return (int)qr_load_relaxed(&fault_was_hit);
+    return (int)qr_load_relaxed(&fault_was_hit); /* relaxed: a figure */
 }
 #else
 static inline int gate(enum qr_io_call call)

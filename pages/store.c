@@ -97,7 +97,8 @@ static int unlink_absent(void *context, const char *name)
     int64_t frame = qr_frame_of_name(name);
     if (frame < 0 || frame >= store->sb.frames_cap)
         return 0;
-    /* Acquire: pairs with the release that made the frame ABSENT; its owner is done with it. */
+    /* [A6 life] pairs with R6, the release that made the frame ABSENT; its owner is done with it.
+     */
     uint64_t life = qr_load_acquire(&store->view.life[frame]);
     if (qr_life_page(life) == QR_PAGE_ABSENT)
         qr_io_unlink(store->pages_fd, name);

@@ -36,8 +36,8 @@ static int open_directory(int root_fd, const char *name)
     return fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP ? QUIRE_EBADFILE : fd;
 }
 
-/* Whether life[frame] promises a whole file. Acquire: pairs with the release that ends BUSY, so
- * that an observer sees the file of a frame that is being made meanwhile. */
+/* Whether life[frame] promises a whole file. [A6 life] pairs with R6, the release that ends BUSY,
+ * so that an observer sees the file of a frame that is being made meanwhile. */
 static int frame_promised(const struct qr_store *store, uint32_t frame)
 {
     uint64_t page = qr_life_page(qr_load_acquire(&store->view.life[frame]));

@@ -43,6 +43,8 @@ void qr_sched_point(enum qr_access kind, const volatile void *address);
     (QR_POINT(QR_RMW, p), atomic_fetch_add_explicit((p), (v), memory_order_release))
 #define qr_add_acq_rel(p, v) \
     (QR_POINT(QR_RMW, p), atomic_fetch_add_explicit((p), (v), memory_order_acq_rel))
+#define qr_sub_relaxed(p, v) \
+    (QR_POINT(QR_RMW, p), atomic_fetch_sub_explicit((p), (v), memory_order_relaxed))
 #define qr_sub_acq_rel(p, v) \
     (QR_POINT(QR_RMW, p), atomic_fetch_sub_explicit((p), (v), memory_order_acq_rel))
 #define qr_or_acq_rel(p, v) \
