@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/* Opening, measuring and removing channels. */
+#define _GNU_SOURCE
+#include <tools/quire/channel.h>
+
+#include <errno.h>
+#include <ftw.h>
+#include <quire/stat.h>
+#include <stdio.h>
+#include <tools/quire/exits.h>
+#include <tools/quire/talk.h>
+
+/* Names a process that has handles open on the channel, if one can be seen. */
+static void name_holder(const char *path)
+{
+    struct quire_options options = QUIRE_OPTIONS_INIT;
+    struct quire_handle_stat handle;
+    quire_t *channel;
+    options.flags = QUIRE_READ_ONLY;
+    if (quire_open(&channel, path, &options) != 0)
+        return;
+    if (quire_stat_handles(channel, &handle, 1) > 0)
+        cli_note("%s: process %u has it open", path, handle.pid);
+    quire_close(channel);
+}
+
+int cli_channel_open(quire_t **channel, const char *path, const struct quire_options *options)
+{
+    int error = quire_open(channel, path, options);
+    if (error == 0)
+        return CLI_OK;
+    int status = cli_fail(path != NULL ? path : "a channel in memory", error);
+    if (error == QUIRE_EBUSY && path != NULL)
+        name_holder(path);
+    return status;
+}
+
+int cli_channel_close(quire_t *channel, const char *path)
+{
+    int error = quire_close(channel);
+    if (error == 0)
+        return CLI_OK;
+    return cli_fail(path != NULL ? path : "a channel in memory", error);
+}
+
+int cli_channel_message_max(quire_t *channel, uint64_t *bytes)
+{
+    struct quire_stat stat;
+    struct quire_plan plan;
+    struct quire_options options = QUIRE_OPTIONS_INIT;
+    int error = quire_stat(channel, &stat);
+    if (error != 0)
+        return error;
+    options.page_size = stat.page_size;
+    options.max_pages = stat.max_pages;
+    options.max_messages = stat.max_messages;
+    error = quire_plan(&options, (int)stat.directory, &plan);
+    if (error == 0)
+        *bytes = plan.message_bytes_max;
+    return error;
+}
+
+static int remove_entry(const char *path, const struct stat *info, int type, struct FTW *level)
+{
+    (void)info;
+    (void)type;
+    (void)level;
+    return remove(path) == 0 ? 0 : -errno;
+}
+
+int cli_channel_remove(const char *path)
+{
+    /* Depth first, links are not followed, and a mount is not entered. */
+    int result = nftw(path, remove_entry, 8, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+    return result == -1 ? -errno : result;
+}

@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * quire recv: messages of a group to standard output. Receiving a message finishes it for the
+ * group, so each batch is written before more is received, and what could not be written is named.
+ */
+#include <tools/quire/commands.h>
+
+#include <errno.h>
+#include <quire/rx.h>
+#include <quire/stat.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <tools/quire/args.h>
+#include <tools/quire/channel.h>
+#include <tools/quire/clock.h>
+#include <tools/quire/exits.h>
+#include <tools/quire/number.h>
+#include <tools/quire/progress.h>
+#include <tools/quire/signals.h>
+#include <tools/quire/talk.h>
+#include <tools/quire/where.h>
+#include <tools/quire/writer.h>
+#include <unistd.h>
+
+#define SLICE_NS (100 * CLI_MS) /* how late a signal is noticed while waiting for a message */
+
+struct recv {
+    const char *path;
+    const char *group;
+    const char *from; /* as given, or NULL */
+    struct quire_where where;
+    int follow;
+    uint64_t count; /* messages to receive at most */
+    uint64_t timeout_ns;
+    enum cli_format format;
+    quire_rx_t *rx;
+    uint64_t messages;
+    uint64_t bytes;
+    uint64_t lost;
+    uint64_t damaged;
+    int timed_out; /* --timeout ended it */
+    struct cli_progress progress;
+};
+
+enum { FROM = CLI_ARGS_FIRST, GROUP, FOLLOW, COUNT, JSON, LENGTH_PREFIXED, TIMEOUT };
+
+static int parse_option(struct recv *recv, int option)
+{
+    switch (option) {
+    case FROM:
+        recv->from = optarg;
+        return cli_where_parse(optarg, &recv->where);
+    case GROUP:
+        recv->group = optarg;
+        return cli_group_check(optarg);
+    case FOLLOW:
+        recv->follow = 1;
+        return CLI_OK;
+    case COUNT:
+        return cli_args_size("count", optarg, 1, UINT64_MAX, &recv->count);
+    case JSON:
+        recv->format = CLI_FORMAT_JSON;
+        return CLI_OK;
+    case LENGTH_PREFIXED:
+        recv->format = CLI_FORMAT_LENGTH;
+        return CLI_OK;
+    case TIMEOUT:
+        return cli_args_seconds("timeout", optarg, &recv->timeout_ns);
+    default:
+        return CLI_USAGE;
+    }
+}
+
+static int parse(int argc, char **argv, struct recv *recv)
+{
+    static const struct option options[] = {{"from", required_argument, NULL, FROM},
+                                            {"group", required_argument, NULL, GROUP},
+                                            {"follow", no_argument, NULL, FOLLOW},
+                                            {"count", required_argument, NULL, COUNT},
+                                            {"json", no_argument, NULL, JSON},
+                                            {"length-prefixed", no_argument, NULL, LENGTH_PREFIXED},
+                                            {"timeout", required_argument, NULL, TIMEOUT},
+                                            CLI_ARGS_COMMON,
+                                            {0}};
+    recv->count = UINT64_MAX;
+    int option;
+    while ((option = cli_args_next(argc, argv, options)) != CLI_ARGS_END) {
+        int status = parse_option(recv, option);
+        if (status != CLI_OK)
+            return status;
+    }
+    if (argc - optind != 1)
+        return cli_usage(optind == argc ? "which PATH?" : "one PATH only");
+    if (recv->group == NULL)
+        return cli_usage("which --group?");
+    recv->path = argv[optind];
+    return CLI_OK;
+}
+
+/* What the group lost to DROP_OLDEST, as the library tells one member of it. */
+static void tell_lost(struct recv *recv)
+{
+    struct quire_lost lost = quire_rx_lost(recv->rx);
+    recv->lost += lost.count;
+    cli_progress_end(&recv->progress);
+    cli_error("%s: group %s lost %llu messages that were overwritten, from %llu:%u to %llu:%u",
+              recv->path, recv->group, (unsigned long long)lost.count,
+              (unsigned long long)QUIRE_PAGE_OF(lost.first), QUIRE_SLOT_OF(lost.first),
+              (unsigned long long)QUIRE_PAGE_OF(lost.last), QUIRE_SLOT_OF(lost.last));
+}
+
+/* Writes a batch. Returns CLI_OK or the status that ends the command. */
+static int put(struct recv *recv, const struct quire_msg *msgs, size_t count)
+{
+    size_t written;
+    int error = cli_writer_put(STDOUT_FILENO, recv->format, msgs, count, &written);
+    for (size_t i = 0; i < written; i++)
+        recv->bytes += msgs[i].size;
+    recv->messages += written;
+    if (error == 0)
+        return CLI_OK;
+    uint64_t at = msgs[written < count ? written : count - 1].position;
+    cli_progress_end(&recv->progress);
+    if (error != -EPIPE && error != -EINTR)
+        cli_fail("standard output", error);
+    if (written < count)
+        cli_error("%zu messages were received and not written; they begin at %llu:%u",
+                  count - written, (unsigned long long)QUIRE_PAGE_OF(at), QUIRE_SLOT_OF(at));
+    if (error == -EPIPE)
+        return CLI_SIGNAL + SIGPIPE;
+    return error == -EINTR ? CLI_SIGNAL + cli_signals_stop() : cli_exit_of(error);
+}
+
+/* Until when the next receive waits: not at all, or a slice of what is left. */
+static uint64_t next_deadline(const struct recv *recv, uint64_t idle_since)
+{
+    if (!recv->follow && recv->timeout_ns == 0)
+        return 0;
+    uint64_t now = cli_now();
+    uint64_t slice = now + SLICE_NS;
+    if (recv->timeout_ns == 0 || recv->timeout_ns > UINT64_MAX - idle_since)
+        return slice;
+    uint64_t end = idle_since + recv->timeout_ns;
+    return end < slice ? end : slice;
+}
+
+/* Nothing was ready by the deadline. Returns 1 when that ends the command. */
+static int nothing_came(struct recv *recv, uint64_t *idle_since)
+{
+    if (!recv->follow && recv->timeout_ns == 0)
+        return 1;
+    uint64_t now = cli_now();
+    if (*idle_since == 0)
+        *idle_since = now;
+    /* An idle handle that still borrows would hold its page for nothing. */
+    quire_rx_release(recv->rx);
+    recv->timed_out = recv->timeout_ns != 0 && now - *idle_since >= recv->timeout_ns;
+    return recv->timed_out;
+}
+
+static int receive(struct recv *recv)
+{
+    struct quire_msg msgs[CLI_WRITER_BATCH];
+    uint64_t idle_since = cli_now();
+    while (recv->messages < recv->count && cli_signals_stop() == 0) {
+        uint64_t left = recv->count - recv->messages;
+        size_t want = left < CLI_WRITER_BATCH ? (size_t)left : CLI_WRITER_BATCH;
+        uint64_t deadline = next_deadline(recv, idle_since);
+        long got = quire_rx_recv_batch(recv->rx, msgs, want, deadline);
+        if (got > 0) {
+            int status = put(recv, msgs, (size_t)got);
+            if (status != CLI_OK)
+                return status;
+            cli_progress_update(&recv->progress, recv->messages);
+            idle_since = recv->timeout_ns != 0 ? cli_now() : 0;
+        } else if (got == QUIRE_PAGE_END) {
+            quire_rx_next_page(recv->rx);
+        } else if (got == QUIRE_EAGAIN || got == QUIRE_TIMEDOUT) {
+            if (nothing_came(recv, &idle_since))
+                return CLI_OK;
+        } else if (got == QUIRE_LAPPED) {
+            tell_lost(recv);
+        } else if (got == QUIRE_CORRUPT) {
+            recv->damaged++;
+            cli_progress_end(&recv->progress);
+            cli_error("%s: %s", recv->path, quire_strerror((int)got));
+        } else {
+            return cli_fail(recv->path, got);
+        }
+    }
+    return CLI_OK;
+}
+
+static void summary(struct recv *recv, uint64_t elapsed_ns)
+{
+    char bytes[CLI_TEXT], time[CLI_TEXT], rate[CLI_TEXT], count[CLI_TEXT];
+    double seconds = cli_seconds(elapsed_ns);
+    cli_note("%llu messages, %s in %s (%s messages/s, %s/s)%s", (unsigned long long)recv->messages,
+             cli_text_bytes(bytes, (double)recv->bytes), cli_text_ns(time, (double)elapsed_ns),
+             cli_text_count(count, (double)recv->messages / seconds),
+             cli_text_bytes(rate, (double)recv->bytes / seconds),
+             recv->timed_out ? "; the time was up" : "");
+    if (recv->lost > 0 || recv->damaged > 0)
+        cli_error("%llu messages were lost, %llu damaged", (unsigned long long)recv->lost,
+                  (unsigned long long)recv->damaged);
+}
+
+static int receive_all(struct recv *recv, quire_t *channel)
+{
+    int status = cli_where_note(channel, recv->path, recv->group, recv->from);
+    if (status != CLI_OK)
+        return status;
+    int error = quire_rx_subscribe(channel, recv->group, &recv->where, NULL, &recv->rx);
+    if (error != 0)
+        return cli_where_fail(channel, recv->path, recv->from, &recv->where, error);
+    uint64_t started = cli_now();
+    /* On a terminal the messages themselves are the progress. */
+    cli_progress_start(&recv->progress, "recv", "messages",
+                       recv->count == UINT64_MAX ? 0 : recv->count, !isatty(STDOUT_FILENO));
+    status = receive(recv);
+    cli_progress_end(&recv->progress);
+    summary(recv, cli_now() - started);
+    quire_rx_close(recv->rx);
+    if (status == CLI_OK && cli_signals_stop() != 0)
+        return CLI_SIGNAL + cli_signals_stop();
+    if (status == CLI_OK && (recv->lost > 0 || recv->damaged > 0))
+        return CLI_FAILED;
+    if (status == CLI_OK && recv->timed_out && recv->count != UINT64_MAX)
+        return CLI_FULL;
+    return status;
+}
+
+int cli_cmd_recv(int argc, char **argv)
+{
+    struct recv recv = {0};
+    quire_t *channel;
+    int status = parse(argc, argv, &recv);
+    if (status != CLI_OK)
+        return status;
+    cli_signals_catch();
+    status = cli_channel_open(&channel, recv.path, NULL);
+    if (status != CLI_OK)
+        return status;
+    status = receive_all(&recv, channel);
+    int closed = cli_channel_close(channel, recv.path);
+    return status == CLI_OK ? closed : status;
+}

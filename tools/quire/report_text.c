@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* A snapshot of a channel as tables for a terminal. */
+#include <tools/quire/report.h>
+
+#include <stdio.h>
+#include <tools/quire/args.h>
+#include <tools/quire/number.h>
+#include <tools/quire/table.h>
+
+#define PAGES_SHOWN 8 /* at each end of a long list */
+
+typedef unsigned long long ull;
+
+static void fact(struct cli_table *table, const char *name, const char *value)
+{
+    cli_table_cell(table, "%s", name);
+    cli_table_cell(table, "%s", value);
+}
+
+static int print_channel(const char *path, const struct quire_stat *stat)
+{
+    char line[160], a[CLI_TEXT], b[CLI_TEXT], c[CLI_TEXT], uuid[CLI_UUID_TEXT];
+    struct cli_table table;
+    cli_report_uuid(stat->uuid, uuid);
+    printf("%s\n", path);
+    cli_table_init(&table, "ll");
+    fact(&table, "uuid", uuid);
+    snprintf(line, sizeof(line), "%u of %s, %s messages each at most", stat->max_pages,
+             cli_text_bytes(a, (double)stat->page_size), cli_text_grouped(b, stat->max_messages));
+    fact(&table, "pool", line);
+    snprintf(line, sizeof(line), "%s when full, checksum %s, %s",
+             cli_args_word_of(cli_words_policy, stat->full_policy),
+             cli_args_word_of(cli_words_checksum, stat->checksum),
+             stat->clean ? "closed cleanly" : "open, or not closed cleanly");
+    fact(&table, "state", line);
+    snprintf(line, sizeof(line), "%u in use, %u free, %u made; %s (%s bytes)", stat->pages_used,
+             stat->pages_free, stat->pages_made, cli_text_bytes(a, (double)stat->bytes),
+             cli_text_grouped(b, stat->bytes));
+    fact(&table, "pages", line);
+    snprintf(line, sizeof(line), "%s claimed in all, %llu void, %llu damaged, %llu dropped",
+             cli_text_grouped(a, stat->messages), (ull)stat->voids, (ull)stat->damaged,
+             (ull)stat->dropped);
+    fact(&table, "messages", line);
+    snprintf(line, sizeof(line), "page %llu, slot %u; the oldest page held is %llu",
+             (ull)QUIRE_PAGE_OF(stat->end_position), QUIRE_SLOT_OF(stat->end_position),
+             (ull)stat->first_page);
+    fact(&table, "end", line);
+    snprintf(line, sizeof(line), "%s, of which %s had to wait for a page",
+             cli_text_grouped(a, stat->turns), cli_text_grouped(b, stat->turns_waited));
+    fact(&table, "turns", line);
+    fact(&table, "repairs", cli_text_grouped(c, stat->recoveries));
+    return cli_table_print(&table, stdout, 2);
+}
+
+/* Pages stand before frames without one: the list ends where the numbers do. */
+static size_t numbered(const struct cli_snapshot *snapshot)
+{
+    size_t count = 0;
+    while (count < snapshot->pages_count && snapshot->pages[count].page_no != UINT64_MAX)
+        count++;
+    return count;
+}
+
+static void page_row(struct cli_table *table, const struct quire_page_stat *page)
+{
+    char a[CLI_TEXT], b[CLI_TEXT], opened[CLI_TIME_TEXT];
+    cli_report_time(page->opened_ns, opened);
+    cli_table_cell(table, "%llu", (ull)page->page_no);
+    cli_table_cell(table, "%u", page->frame_id);
+    cli_table_cell(table, "%s", cli_report_page_state(page->state));
+    cli_table_cell(table, "%s", cli_text_grouped(a, page->messages));
+    cli_table_cell(table, "%s", cli_text_grouped(b, page->bytes));
+    cli_table_cell(table, "%s", opened);
+}
+
+static int print_pages(const struct cli_snapshot *snapshot, int all)
+{
+    static const char *const head[] = {"PAGE", "frame", "state", "messages", "bytes", "opened"};
+    struct cli_table table;
+    size_t count = numbered(snapshot), from = count, to = count; /* left out: from..to */
+    if (!all && count > 2 * PAGES_SHOWN) {
+        from = PAGES_SHOWN;
+        to = count - PAGES_SHOWN;
+    }
+    cli_table_init(&table, "rrlrrl");
+    for (size_t i = 0; i < 6; i++)
+        cli_table_cell(&table, "%s", head[i]);
+    for (size_t i = 0; i < count; i = i + 1 == from ? to : i + 1)
+        page_row(&table, &snapshot->pages[i]);
+    putchar('\n');
+    int error = cli_table_print(&table, stdout, 2);
+    if (from < to)
+        printf("  pages %llu to %llu are left out (--all shows them)\n",
+               (ull)snapshot->pages[from].page_no, (ull)snapshot->pages[to - 1].page_no);
+    if (count < snapshot->pages_count)
+        printf("  %zu more frames hold no page\n", snapshot->pages_count - count);
+    return error;
+}
+
+static int print_groups(const struct cli_snapshot *snapshot)
+{
+    static const char *const head[] = {"GROUP", "next",    "lag",     "lag bytes",
+                                       "lost",  "members", "returned"};
+    struct cli_table table;
+    char a[CLI_TEXT], b[CLI_TEXT], c[CLI_TEXT];
+    if (snapshot->groups_count == 0) {
+        printf("\n  no groups: nobody has subscribed yet\n");
+        return 0;
+    }
+    cli_table_init(&table, "lrrrrrr");
+    for (size_t i = 0; i < 7; i++)
+        cli_table_cell(&table, "%s", head[i]);
+    for (size_t i = 0; i < snapshot->groups_count; i++) {
+        const struct quire_group_stat *group = &snapshot->groups[i];
+        cli_table_cell(&table, "%.*s", (int)QUIRE_GROUP_NAME_MAX, group->name);
+        cli_table_cell(&table, "%llu:%u", (ull)QUIRE_PAGE_OF(group->position),
+                       QUIRE_SLOT_OF(group->position));
+        cli_table_cell(&table, "%s", cli_text_grouped(a, group->lag_messages));
+        cli_table_cell(&table, "%s", cli_text_grouped(b, group->lag_bytes));
+        cli_table_cell(&table, "%s", cli_text_grouped(c, group->lost));
+        cli_table_cell(&table, "%u", group->members);
+        cli_table_cell(&table, "%u", group->returned);
+    }
+    putchar('\n');
+    return cli_table_print(&table, stdout, 2);
+}
+
+static int print_handles(const struct cli_snapshot *snapshot)
+{
+    static const char *const head[] = {"HOLDER", "group", "pid", "page", "claimed", "since"};
+    struct cli_table table;
+    char since[CLI_TIME_TEXT];
+    if (snapshot->handles_count == 0) {
+        printf("\n  no holders: no handle is open\n");
+        return 0;
+    }
+    cli_table_init(&table, "llrrrl");
+    for (size_t i = 0; i < 6; i++)
+        cli_table_cell(&table, "%s", head[i]);
+    for (size_t i = 0; i < snapshot->handles_count; i++) {
+        const struct quire_handle_stat *handle = &snapshot->handles[i];
+        cli_report_time(handle->since_ns, since);
+        cli_table_cell(&table, "%u %s", handle->handle, cli_report_handle_kind(handle->kind));
+        cli_table_cell(&table, "%.*s", (int)QUIRE_GROUP_NAME_MAX,
+                       handle->group[0] != '\0' ? handle->group : "-");
+        cli_table_cell(&table, "%u", handle->pid);
+        if (handle->page_no == UINT64_MAX)
+            cli_table_cell(&table, "%s", "-");
+        else
+            cli_table_cell(&table, "%llu", (ull)handle->page_no);
+        cli_table_cell(&table, "%u", handle->claimed);
+        cli_table_cell(&table, "%s", since);
+    }
+    putchar('\n');
+    return cli_table_print(&table, stdout, 2);
+}
+
+int cli_report_text(const char *path, const struct cli_snapshot *snapshot, int all)
+{
+    int error = print_channel(path, &snapshot->stat);
+    if (error == 0)
+        error = print_pages(snapshot, all);
+    if (error == 0)
+        error = print_groups(snapshot);
+    if (error == 0)
+        error = print_handles(snapshot);
+    return error;
+}

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: MIT
+# The sources of the quire command, relative to this folder.
+set(QUIRE_CLI_SOURCES
+    args.c
+    bench_report.c
+    bench_run.c
+    bench_work.c
+    channel.c
+    cmd_bench.c
+    cmd_create.c
+    cmd_demo.c
+    cmd_recv.c
+    cmd_send.c
+    cmd_stat.c
+    corpus.c
+    crew.c
+    demo_report.c
+    demo_run.c
+    exits.c
+    geometry.c
+    help.c
+    help_files.c
+    help_loads.c
+    histogram.c
+    json.c
+    main.c
+    number.c
+    progress.c
+    reader.c
+    report_json.c
+    report_text.c
+    signals.c
+    snapshot.c
+    table.c
+    talk.c
+    where.c
+    writer.c)

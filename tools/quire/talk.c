@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* Messages on standard error. */
+#include <tools/quire/talk.h>
+
+#include <errno.h>
+#include <quire/error.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <tools/quire/exits.h>
+
+const char *cli_command = "";
+int cli_quiet;
+
+static void say(const char *format, va_list *args)
+{
+    fprintf(stderr, "quire%s%s: ", cli_command[0] != '\0' ? " " : "", cli_command);
+    vfprintf(stderr, format, *args);
+    fputc('\n', stderr);
+}
+
+void cli_error(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    say(format, &args);
+    va_end(args);
+}
+
+void cli_note(const char *format, ...)
+{
+    if (cli_quiet)
+        return;
+    va_list args;
+    va_start(args, format);
+    say(format, &args);
+    va_end(args);
+}
+
+int cli_usage(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    say(format, &args);
+    va_end(args);
+    if (cli_command[0] != '\0')
+        fprintf(stderr, "Try 'quire %s --help'.\n", cli_command);
+    else
+        fprintf(stderr, "Try 'quire help'.\n");
+    return CLI_USAGE;
+}
+
+int cli_fail(const char *subject, long code)
+{
+    cli_error("%s: %s", subject, quire_strerror((int)code));
+    return cli_exit_of(code);
+}
+
+int cli_finish_stdout(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return CLI_OK;
+    return cli_fail("standard output", errno != 0 ? -errno : -EIO);
+}
