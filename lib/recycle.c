@@ -118,8 +118,7 @@ int qr_recyclable(struct quire *ch, uint32_t frame_id, uint64_t page_no)
     return qr_load_acquire(&ch->view.live->needs_seq) == seq;
 }
 
-/* Pages below are finished by every group: a first sieve, decided by qr_recyclable. */
-static uint64_t groups_floor(struct quire *ch, uint64_t tail)
+uint64_t qr_groups_floor(struct quire *ch, uint64_t tail)
 {
     uint32_t count = qr_group_count(ch);
     struct qr_group_list *list = qr_groups(ch);
@@ -235,7 +234,7 @@ int qr_pick(struct quire *ch, uint64_t page_no, enum qr_pick_mode mode, uint32_t
             uint64_t *life)
 {
     struct candidates c;
-    uint64_t below = groups_floor(ch, page_no);
+    uint64_t below = qr_groups_floor(ch, page_no);
     uint32_t blocked = 0;
     below = below < page_no ? below : page_no;
     for (;;) {

@@ -27,6 +27,9 @@ int qr_recyclable(struct quire *ch, uint32_t frame, uint64_t page_no);
 /* 1 when a handle borrows from the page or has claimed messages in it. */
 int qr_protected(struct quire *ch, uint64_t page_no);
 
+/* Pages below are finished by every group: a first sieve, decided by qr_recyclable. */
+uint64_t qr_groups_floor(struct quire *ch, uint64_t tail);
+
 enum qr_pick_mode {
     QR_PICK_AHEAD, /* only what is there for the taking */
     QR_PICK_NEEDED /* make storage, grow, give up pages: as the policy allows */

@@ -40,18 +40,15 @@ static void reap(struct quire *ch)
         settle(ch, (struct give_back *)op);
 }
 
-/* The life word of the frame when it could be reused at once, else 0. */
-static int reusable(struct quire *ch, uint32_t frame, uint64_t *life)
+/* 1 when the frame could be reused at once; *life is its word. below: what qr_groups_floor said. */
+static int reusable(struct quire *ch, uint32_t frame, uint64_t below, uint64_t *life)
 {
     /* [A6 life] pairs with R6: read before the needs are looked at. */
     *life = qr_load_acquire(&ch->view.life[frame]);
     uint64_t page = qr_life_page(*life);
     if (page == QR_PAGE_FREE)
         return 1;
-    /* The tail's claim word is where the next turn begins.
-     * relaxed: the tail only grows, a page below one seen is below it for ever. */
-    return page < qr_load_relaxed(&ch->view.live->tail_page) && qr_holds(ch, frame, page) &&
-           qr_recyclable(ch, frame, page);
+    return page < below && qr_holds(ch, frame, page) && qr_recyclable(ch, frame, page);
 }
 
 static void give(struct quire *ch, uint32_t frame, uint64_t life)
@@ -91,9 +88,13 @@ void qr_shrink(struct quire *ch)
         return;
     reap(ch);
     uint32_t found = 0, high = qr_load_relaxed(&ch->frames_high); /* relaxed: a bound */
-    uint64_t life;
+    /* The tail itself stays: its claim word is where the next turn begins.
+     * relaxed: the tail only grows, a page below one seen is below it for ever. */
+    uint64_t life, tail = qr_load_relaxed(&ch->view.live->tail_page);
+    uint64_t below = qr_groups_floor(ch, tail);
+    below = below < tail ? below : tail;
     for (uint32_t f = 0; f < high; f++) {
-        if (!reusable(ch, f, &life))
+        if (!reusable(ch, f, below, &life))
             continue;
         if (++found > spare_frames(ch) && f >= ch->frames_base)
             give(ch, f, life);

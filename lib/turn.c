@@ -182,9 +182,9 @@ int qr_turn(struct quire *ch, struct qr_place *place)
             return rc;
         /* [A13 open] pairs with R13. */
         uint64_t word = qr_load_acquire(&place->frame->header->claim);
-        if (qr_claim_tag(word) != qr_claim_tag_of(tail))
-            continue; /* the frame has another page already: so has the tail */
-        if (!qr_claim_over(word, ch->max_messages, ch->capacity_units))
+        /* A frame that has another page already was over, and the tail lags: help it on. */
+        if (qr_claim_tag(word) == qr_claim_tag_of(tail) &&
+            !qr_claim_over(word, ch->max_messages, ch->capacity_units))
             return 0;
         if (tail + 1 >= QR_PAGE_MAX)
             return QUIRE_FULL;
