@@ -6,7 +6,7 @@
 #include <quire/channel.h>
 
 #define QR_POSITION_NONE UINT64_MAX
-/* Slot of a head whose page is being given up: never a message (lib/evict.c). */
+/* Slot of a head whose page is being given up: never a message (lib/run.h, lib/evict.c). */
 #define QR_SLOT_EVICTING 65535u
 
 /* Words with several fields keep the low 38 bits of a page number. */

@@ -229,8 +229,9 @@ static void settle_head(struct quire *ch, struct qr_group_block *b, uint64_t tai
     uint64_t page = qr_head_page(head, tail);
     uint32_t slot = qr_head_slot(head);
     struct qr_place place;
-    if (slot == QR_SLOT_EVICTING) {
+    if (qr_head_evicting(head))
         qr_evict_finish(b, page);
+    if (slot == QR_SLOT_EVICTING) { /* or the end of a page of so many messages */
         page++;
         slot = 0;
     }

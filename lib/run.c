@@ -187,7 +187,7 @@ static int claim_run(struct quire_rx *rx)
         uint64_t hint = qr_load_relaxed(&ch->view.live->tail_page); /* relaxed: any resolves */
         uint64_t page_no = qr_head_page(head, hint);
         uint32_t slot = qr_head_slot(head);
-        if (slot == QR_SLOT_EVICTING)
+        if (qr_head_evicting(head))
             return QUIRE_EAGAIN; /* a page is being given up: a moment */
         int rc = may_stand_on(rx, page_no);
         if (rc != 0)
@@ -327,10 +327,14 @@ static void leave_head(struct quire_rx *rx)
     qr_atomic_u64 *word = &rx->group->block->head;
     /* [A5 head] pairs with R5. */
     uint64_t head = qr_load_acquire(word);
-    while (qr_head_owner(head) == rx->index &&
-           /* [R5 head] pairs with A5. */
-           !qr_cas_acq_rel(word, &head, head | QR_OWNER_NOBODY))
-        ;
+    while (qr_head_owner(head) == rx->index) {
+        uint64_t left = head | QR_OWNER_NOBODY;
+        if (qr_head_evicting(left))
+            left = qr_head(QUIRE_POSITION((head >> 26) + 1, 0), QR_OWNER_NOBODY);
+        /* [R5 head] pairs with A5. */
+        if (qr_cas_acq_rel(word, &head, left))
+            break;
+    }
 }
 
 int qr_run_return(struct quire_rx *rx)

@@ -43,6 +43,15 @@ static inline uint64_t qr_head_position(uint64_t head, uint64_t page_hint)
     return QUIRE_POSITION(qr_head_page(head, page_hint), qr_head_slot(head));
 }
 
+/*
+ * A page that is being given up: slot 65535 and nobody. The end of a page of 65535 messages has
+ * the same slot, so there an owner never becomes nobody: head goes on to the next page instead.
+ */
+static inline int qr_head_evicting(uint64_t head)
+{
+    return qr_head_slot(head) == QR_SLOT_EVICTING && qr_head_owner(head) == QR_OWNER_NOBODY;
+}
+
 #define QR_INTENT_NONE      0ull
 #define QR_INTENT_CONFIRMED 2ull
 #define QR_INTENT_RETURNED  1ull
