@@ -169,9 +169,10 @@ static uint64_t oldest_needed(struct quire *ch, uint64_t tail)
         uint64_t head = qr_load_acquire(&list->group[i]->block->head); /* [A5 head] pairs with R5 */
         uint64_t page = qr_head_page(head, tail);
         struct qr_place place;
-        if (qr_locate(ch, page, &place) == QUIRE_EAGAIN)
+        int rc = qr_locate(ch, page, &place);
+        if (rc == QUIRE_ENOENT)
             page++; /* recycled: it was done with it */
-        else if (place.page_no == page) {
+        if (rc == 0) {
             int64_t final = qr_final(place.frame, page);
             page += final >= 0 && qr_head_slot(head) >= final;
         }

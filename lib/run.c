@@ -90,16 +90,8 @@ static int at_page(struct quire_rx *rx, uint64_t page_no)
 /* Has the page been recycled? Then every group was done with it. */
 static int page_gone(struct quire_rx *rx, uint64_t page_no)
 {
-    struct quire *ch = rx->channel;
-    /* [A4 directory] pairs with R4. */
-    uint64_t entry = qr_load_acquire(&ch->view.directory[page_no & ch->directory_mask]);
-    if (entry != QR_DIRENT_NONE && qr_dirent_page(entry) > page_no)
-        return 1;
-    if (!rx->frame || rx->page_no != page_no)
-        return 0;
-    /* [A12 page_no] pairs with R12 in turn.c. */
-    uint64_t now = qr_load_acquire(&rx->frame->header->page_no);
-    return now != QR_PAGE_NO_NONE && now > page_no;
+    struct qr_place place;
+    return qr_locate(rx->channel, page_no, &place) == QUIRE_ENOENT;
 }
 
 /* Moves head from the end of page_no to the page after it. 0, or QUIRE_EAGAIN: there is none yet.
@@ -193,7 +185,7 @@ static int claim_run(struct quire_rx *rx)
         if (rc != 0)
             return rc;
         rc = at_page(rx, page_no);
-        if (rc == QUIRE_EAGAIN && page_gone(rx, page_no))
+        if (rc == QUIRE_ENOENT)
             rc = next_head(rx, head, page_no);
         else if (rc == 0) {
             uint32_t n = run_at(rx, slot);
@@ -214,7 +206,7 @@ static int at_held_page(struct quire_rx *rx, uint64_t page_no)
     struct quire *ch = rx->channel;
     int rc = at_page(rx, page_no);
     uint32_t high = qr_load_relaxed(&ch->frames_high); /* relaxed: a bound that only grows */
-    for (uint32_t f = 0; rc == QUIRE_EAGAIN && f < high; f++) {
+    for (uint32_t f = 0; rc == QUIRE_ENOENT && f < high; f++) {
         const struct qr_frame *frame;
         /* [A6 life] pairs with R6. */
         if (qr_life_page(qr_load_acquire(&ch->view.life[f])) != page_no ||
@@ -278,7 +270,7 @@ static int adopt_any(struct quire_rx *rx)
         int rc = may_stand_on(rx, QUIRE_PAGE_OF(run.start));
         if (rc == 0)
             rc = at_held_page(rx, QUIRE_PAGE_OF(run.start));
-        if (rc == QUIRE_EAGAIN)
+        if (rc == QUIRE_ENOENT)
             continue; /* adopted meanwhile, and its page recycled */
         if (rc != 0)
             return rc;

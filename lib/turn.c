@@ -29,15 +29,20 @@ int qr_locate(struct quire *ch, uint64_t page_no, struct qr_place *place)
 {
     /* [A4 directory] pairs with R4 below. */
     uint64_t entry = qr_load_acquire(&ch->view.directory[page_no & ch->directory_mask]);
-    if (entry == QR_DIRENT_NONE || qr_dirent_page(entry) != page_no)
+    if (entry == QR_DIRENT_NONE || qr_dirent_page(entry) < page_no)
         return QUIRE_EAGAIN;
+    if (qr_dirent_page(entry) > page_no)
+        return QUIRE_ENOENT;
     uint32_t frame_id = qr_dirent_frame(entry);
     if (frame_id >= ch->frames_cap)
         return QUIRE_EBADFILE;
     place->page_no = page_no;
     place->frame_id = frame_id;
     int rc = qr_store_frame(ch->store, frame_id, &place->frame);
-    return rc == QUIRE_ENOENT ? QUIRE_EAGAIN : rc; /* given back to the file system meanwhile */
+    if (rc != 0)
+        return rc; /* ENOENT: given back to the file system */
+    /* [A12 page_no] pairs with R12 below. */
+    return qr_load_acquire(&place->frame->header->page_no) == page_no ? 0 : QUIRE_ENOENT;
 }
 
 /* Raises header.page_no of the frame to page_no. 0 when the frame went to another page meanwhile.
@@ -163,11 +168,20 @@ static int next_page(struct quire *ch, uint64_t page_no)
     struct qr_place place;
     if (rc == 0)
         rc = qr_locate(ch, page_no, &place);
-    if (rc == QUIRE_EAGAIN)
+    if (rc == QUIRE_ENOENT)
         return 0; /* it has come and gone: the tail tells where things are */
     if (rc == 0 && open_page(ch, &place) && page_no + 1 < QR_PAGE_MAX)
         (void)prepare(ch, page_no + 1, QR_PICK_AHEAD); /* if it cannot be yet, the turn does it */
     return rc;
+}
+
+/* 1 when page tail is there, open and not over. */
+static int writable(const struct quire *ch, const struct qr_place *place)
+{
+    /* [A13 open] pairs with R13. */
+    uint64_t word = qr_load_acquire(&place->frame->header->claim);
+    return qr_claim_tag(word) == qr_claim_tag_of(place->page_no) &&
+           !qr_claim_over(word, ch->max_messages, ch->capacity_units);
 }
 
 int qr_turn(struct quire *ch, struct qr_place *place)
@@ -176,16 +190,11 @@ int qr_turn(struct quire *ch, struct qr_place *place)
         /* [A10 tail] pairs with R10. */
         uint64_t tail = qr_load_acquire(&ch->view.live->tail_page);
         int rc = qr_locate(ch, tail, place);
-        if (rc == QUIRE_EAGAIN)
-            continue; /* the tail has moved on */
-        if (rc != 0)
-            return rc;
-        /* [A13 open] pairs with R13. */
-        uint64_t word = qr_load_acquire(&place->frame->header->claim);
-        /* A frame that has another page already was over, and the tail lags: help it on. */
-        if (qr_claim_tag(word) == qr_claim_tag_of(tail) &&
-            !qr_claim_over(word, ch->max_messages, ch->capacity_units))
+        if (rc == 0 && writable(ch, place))
             return 0;
+        /* Over, or gone already to a later page, in which case the tail lags: help it on. */
+        if (rc != 0 && rc != QUIRE_ENOENT)
+            return rc;
         if (tail + 1 >= QR_PAGE_MAX)
             return QUIRE_FULL;
         rc = next_page(ch, tail + 1);

@@ -17,9 +17,9 @@ struct qr_place {
 };
 
 /*
- * Finds page page_no. 0 and *place; QUIRE_EAGAIN when no frame is (yet, or any more) assigned to
- * it; an error when the frame cannot be mapped. The page may retire at any moment after: what is
- * read from the frame counts only with the page's tag.
+ * Finds page page_no. 0 and *place; QUIRE_EAGAIN when no frame is assigned to it yet; QUIRE_ENOENT
+ * when its frame has gone to a later page; an error when the frame cannot be mapped. The page may
+ * retire at any moment after: what is read from the frame counts only with the page's tag.
  */
 int qr_locate(struct quire *ch, uint64_t page_no, struct qr_place *place);
 

@@ -29,7 +29,10 @@ typedef struct quire quire_t;
 #define QUIRE_HANDLES_MAX    1023u       /* open handles of one channel, at most */
 #define QUIRE_GROUP_NAME_MAX 63u /* bytes of a group name: [A-Za-z0-9._-], not starting with . */
 
-/* Deadlines are absolute nanoseconds of CLOCK_MONOTONIC. 0 means: do not wait. */
+/*
+ * Deadlines are absolute nanoseconds of CLOCK_MONOTONIC. 0 means: do not wait; what would have
+ * waited then answers as the try_ form does (QUIRE_EAGAIN, QUIRE_FULL) and not QUIRE_TIMEDOUT.
+ */
 #define QUIRE_FOREVER UINT64_MAX
 
 enum quire_full_policy {
