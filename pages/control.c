@@ -56,7 +56,7 @@ static int write_live(int fd)
 {
     struct qr_live live;
     memset(&live, 0, sizeof live);
-    qr_store_relaxed(&live.clean, 1u); /* private until written */
+    qr_store_relaxed(&live.clean, 1u); /* relaxed: private until written */
     ssize_t rc = qr_io_pwrite(fd, &live, sizeof live, QR_LIVE_OFFSET);
     return rc < 0 ? (int)rc : 0;
 }
@@ -91,12 +91,20 @@ static int refusal(int a, int b)
     return QUIRE_ENOTQUIRE;
 }
 
-/* Reads one copy; what a short file lacks is zero, and so fails its check. */
-static int read_copy(int fd, struct qr_superblock *sb, unsigned copy)
+/* Reads one copy and judges it: 0 or a refusal in *good. Returns -errno when it cannot be read. */
+static int read_copy(int fd, uint64_t file_bytes, unsigned copy, struct qr_superblock *sb,
+                     int *good, int *observe_only)
 {
     memset(sb, 0, sizeof *sb);
     ssize_t got = qr_io_pread(fd, sb, sizeof *sb, (uint64_t)copy * QR_BLOCK);
-    return got < 0 ? (int)got : 0;
+    if (got < 0)
+        return (int)got;
+    *observe_only = 0;
+    if (got == sizeof *sb)
+        *good = qr_superblock_check(sb, file_bytes, observe_only);
+    else /* too short to say more than whose it was */
+        *good = sb->magic == QR_MAGIC_CONTROL ? QUIRE_EBADFILE : QUIRE_ENOTQUIRE;
+    return 0;
 }
 
 static int repair_copy(int fd, const struct qr_superblock *sb, unsigned copy)
@@ -113,11 +121,9 @@ int qr_control_read(int fd, struct qr_superblock *sb, int read_only)
     int observe_only[2];
     int rc = qr_io_fstat(fd, &st);
     for (unsigned i = 0; i < 2 && rc == 0; i++)
-        rc = read_copy(fd, &copy[i], i);
+        rc = read_copy(fd, (uint64_t)st.st_size, i, &copy[i], &good[i], &observe_only[i]);
     if (rc < 0)
         return rc;
-    for (unsigned i = 0; i < 2; i++)
-        good[i] = qr_superblock_check(&copy[i], (uint64_t)st.st_size, &observe_only[i]);
     if (good[0] != 0 && good[1] != 0)
         return refusal(good[0], good[1]);
     /* Two good copies that differ: nothing says which one the other files belong to. */

@@ -56,7 +56,7 @@ int qr_directory_list(int dirfd, int (*each)(void *context, const char *name), v
     DIR *dir;
     int rc = qr_io_opendir(dirfd, ".", &dir);
     if (rc < 0)
-        return rc;
+        return qr_store_error(rc);
     for (;;) {
         errno = 0; /* readdir says NULL for the end and for a failure */
         struct dirent *entry = readdir(dir);

@@ -90,9 +90,10 @@ static int create_file(struct qr_store *store, const char *name, const struct qr
     file_name(final, name);
     snprintf(temporary, sizeof temporary, QR_TEMPORARY_PREFIX "%016llx",
              (unsigned long long)random);
-    map->fd = qr_io_open(store->groups_fd, temporary, O_RDWR | O_CREAT | O_EXCL, store->mode);
-    if (map->fd < 0)
-        return map->fd;
+    int fd = qr_io_open(store->groups_fd, temporary, O_RDWR | O_CREAT | O_EXCL, store->mode);
+    if (fd < 0)
+        return fd;
+    map->fd = fd;
     rc = complete_file(store, temporary, final, block, map);
     if (rc < 0) {
         qr_io_unlink(store->groups_fd, temporary);
