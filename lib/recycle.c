@@ -218,6 +218,8 @@ static int extend(struct quire *ch, uint64_t page_no, uint32_t blocked, uint32_t
 {
     uint32_t end = ch->policy == QUIRE_FULL_GROW ? ch->frames_cap : ch->frames_base;
     int rc = make_frame(ch, 0, end, frame, life);
+    if (rc == QUIRE_FULL && ch->policy == QUIRE_FULL_GROW && qr_shrink_reclaim(ch))
+        return QUIRE_EAGAIN;
     if (rc != QUIRE_FULL || ch->policy != QUIRE_FULL_DROP_OLDEST || page_no == 0)
         return rc;
     /* Pages given up but still borrowed from are replaced, up to the spare frames. */

@@ -157,16 +157,15 @@ static int may_stand_on(struct quire_rx *rx, uint64_t page_no)
 /* Nothing is published at the head. 0: look again; QUIRE_EAGAIN; QUIRE_PAGE_END. */
 static int at_end(struct quire_rx *rx, uint64_t head, uint64_t page_no)
 {
-    if (!page_gone(rx, page_no)) {
-        int64_t final = qr_final(rx->frame, page_no);
-        if (final < 0 || qr_head_slot(head) < final)
-            return QUIRE_EAGAIN;
+    int64_t final = qr_final(rx->frame, page_no);
+    if (final >= 0 && qr_head_slot(head) >= final) {
         /* The page is over for this group: whoever stands here must get off before the next page
          * may exist at all. */
         int rc = may_stand_on(rx, page_no + 1);
         if (rc != 0)
             return rc;
-    }
+    } else if (!page_gone(rx, page_no)) /* after the seal: that of a later page is no seal here */
+        return QUIRE_EAGAIN;
     return next_head(rx, head, page_no);
 }
 

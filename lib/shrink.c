@@ -40,6 +40,14 @@ static void reap(struct quire *ch)
         settle(ch, (struct give_back *)op);
 }
 
+/* Waits until the engine is done with at least one. Punching is a matter of microseconds. */
+static void reap_some(struct quire *ch)
+{
+    struct pollfd ready = {.fd = qr_engine_fd(ch->engine), .events = POLLIN};
+    (void)poll(&ready, 1, -1); /* interrupted or not: what is done is reaped */
+    reap(ch);
+}
+
 /* 1 when the frame could be reused at once; *life is its word. below: what qr_groups_floor said. */
 static int reusable(struct quire *ch, uint32_t frame, uint64_t below, uint64_t *life)
 {
@@ -103,15 +111,26 @@ void qr_shrink(struct quire *ch)
     qr_store_release(&ch->shrink_busy, 0u);
 }
 
+int qr_shrink_reclaim(struct quire *ch)
+{
+    uint32_t idle = 0;
+    /* [A9 shrink] pairs with R9. */
+    if (!qr_cas_acquire(&ch->shrink_busy, &idle, 1u))
+        return 1; /* somebody is giving frames back this moment */
+    uint32_t before = ch->giving_back;
+    if (before > 0)
+        reap_some(ch);
+    /* [R9 shrink] pairs with A9. */
+    qr_store_release(&ch->shrink_busy, 0u);
+    return before > 0;
+}
+
 void qr_shrink_finish(struct quire *ch)
 {
     if (!ch->engine)
         return;
-    while (ch->giving_back > 0) {
-        struct pollfd ready = {.fd = qr_engine_fd(ch->engine), .events = POLLIN};
-        (void)poll(&ready, 1, -1); /* interrupted or not: what is done is reaped */
-        reap(ch);
-    }
+    while (ch->giving_back > 0)
+        reap_some(ch);
     qr_engine_close(ch->engine);
     ch->engine = NULL;
 }

@@ -66,7 +66,7 @@ static uint32_t page_state(struct quire *ch, uint32_t frame_id, uint64_t page, u
         return QUIRE_PAGE_FREE;
     if (page > tail)
         return QUIRE_PAGE_PREPARED;
-    if (!ch->view.read_only && page < tail && qr_recyclable(ch, frame_id, page))
+    if (page < tail && qr_recyclable(ch, frame_id, page))
         return QUIRE_PAGE_FREE;
     const struct qr_frame *frame;
     if (qr_store_frame(ch->store, frame_id, &frame) == 0 && qr_final(frame, page) >= 0)
@@ -98,10 +98,24 @@ static uint32_t count_handles(struct quire *ch)
     return n;
 }
 
+/* Another process makes groups; an observer looks for new ones. */
+static int see_groups(struct quire *ch)
+{
+    if (!ch->view.read_only)
+        return 0;
+    pthread_mutex_lock(&ch->lock);
+    int rc = qr_groups_load(ch);
+    pthread_mutex_unlock(&ch->lock);
+    return rc;
+}
+
 int quire_stat(quire_t *ch, struct quire_stat *s)
 {
     if (!ch || !s)
         return QUIRE_EINVAL;
+    int rc = see_groups(ch);
+    if (rc != 0)
+        return rc;
     struct qr_live *live = ch->view.live;
     struct qr_place place;
     memset(s, 0, sizeof(*s));
@@ -250,14 +264,9 @@ long quire_stat_groups(quire_t *ch, struct quire_group_stat *stats, size_t count
 {
     if (!ch || (count > 0 && !stats))
         return QUIRE_EINVAL;
-    if (ch->view.read_only) {
-        /* Others make groups; an observer looks for new ones. */
-        pthread_mutex_lock(&ch->lock);
-        int rc = qr_groups_load(ch);
-        pthread_mutex_unlock(&ch->lock);
-        if (rc != 0)
-            return rc;
-    }
+    int rc = see_groups(ch);
+    if (rc != 0)
+        return rc;
     uint32_t n = qr_group_count(ch);
     struct qr_group_list *list = qr_groups(ch);
     struct quire_group_stat *all = calloc(n + 1, sizeof(*all));

@@ -79,7 +79,7 @@ struct quire_handle_stat {
     uint64_t since_ns;                    /* when it was opened, CLOCK_REALTIME */
 };
 
-/* Returns 0 or QUIRE_EINVAL. */
+/* Returns 0 or QUIRE_EINVAL; for an observer also what opening a new group's file may return. */
 QUIRE_API QUIRE_MUST_CHECK int quire_stat(quire_t *channel, struct quire_stat *stat);
 
 /*
