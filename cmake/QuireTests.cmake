@@ -33,6 +33,8 @@ function(quire_unit_test)
   string(REPLACE "/" "_" target "unit_${arg_NAME}")
   quire_test_program(${target} quire_testing ${arg_SOURCES})
   target_include_directories(${target} PRIVATE "${Criterion_INCLUDE_DIR}")
+  # Empty, so that a file may also define it itself.
+  target_compile_definitions(${target} PRIVATE _GNU_SOURCE=)
   target_link_libraries(${target} PRIVATE "${Criterion_LIBRARY}")
   add_test(NAME unit/${arg_NAME} COMMAND ${target} --short-filename --jobs 2)
   set_tests_properties(unit/${arg_NAME} PROPERTIES TIMEOUT ${arg_TIMEOUT} LABELS unit)
