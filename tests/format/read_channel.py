@@ -1,0 +1,281 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Prints what a channel directory holds. Written from docs/format.md alone, and the proof that the
+document is enough: it shares no code with the library.
+
+usage: read_channel.py DIRECTORY
+One line for each thing, in order:
+  channel UUID page_size N max_messages N checksum 0|1 clean 0|1
+  message PAGE SLOT HEX      a message and its bytes, - for an empty one
+  void PAGE SLOT             claimed and given up
+  open PAGE SLOT             claimed and not (or never) published
+  damaged PAGE SLOT REASON
+  group NAME N               messages that the group has still to receive
+Exit: 0 read, 1 something is damaged, 2 not a channel that this program can read.
+"""
+import pathlib
+import re
+import struct
+import sys
+
+BLOCK = 4096
+NO_PAGE = (1 << 64) - 1
+PAGE_SPECIAL = (1 << 48) - 3  # BUSY, ABSENT, FREE
+VOID = (1 << 32) - 1
+KNOWN_INCOMPAT = 1
+HANDLE_RX, HANDLE_ORPHAN = 3, 4
+
+
+class NotReadable(Exception):
+    pass
+
+
+def crc_table():
+    table = []
+    for byte in range(256):
+        for _ in range(8):
+            byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
+        table.append(byte)
+    return table
+
+
+TABLE = crc_table()
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = crc >> 8 ^ TABLE[(crc ^ byte) & 0xFF]
+    return crc ^ 0xFFFFFFFF
+
+
+assert crc32c(b"123456789") == 0xE3069283
+
+
+def u32(data, at):
+    return struct.unpack_from("<I", data, at)[0]
+
+
+def u64(data, at):
+    return struct.unpack_from("<Q", data, at)[0]
+
+
+def u64s(data, at, count):
+    return struct.unpack_from(f"<{count}Q", data, at)
+
+
+def round_up(n):
+    return (n + BLOCK - 1) // BLOCK * BLOCK
+
+
+class Superblock:
+    """Section 3.1."""
+
+    def __init__(self, block):
+        if len(block) < BLOCK or block[:8] != b"QIRETRL1":
+            raise NotReadable("not a quire channel")
+        if u32(block, 8) != 1:
+            raise NotReadable(f"format version {u32(block, 8)}")
+        if u32(block, 4092) != crc32c(block[:4092]):
+            raise NotReadable("checksum of a superblock")
+        self.incompat = u32(block, 16)
+        if self.incompat & ~KNOWN_INCOMPAT:
+            raise NotReadable(f"features {self.incompat:#x}")
+        self.uuid = block[24:40]
+        self.page_size, self.frame_bytes, self.data_offset = u64s(block, 40, 3)
+        self.max_messages = u32(block, 64)
+        self.frames_cap = u32(block, 72)
+        self.directory_size = u32(block, 76)
+        self.handles = u32(block, 80)
+        self.participants = u32(block, 84)
+        (self.life_offset, self.directory_offset, self.handles_offset, self.participants_offset,
+         self.control_bytes) = u64s(block, 96, 5)
+        self.check_layout()
+
+    def check_layout(self):
+        size = 1
+        while size <= 2 * self.frames_cap:
+            size *= 2
+        at = [12288]
+        for length in (8 * self.frames_cap, 8 * size, 128 * self.handles, 64 * self.participants):
+            at.append(at[-1] + round_up(length))
+        data_offset = BLOCK + round_up(8 * self.max_messages)
+        if (size, *at) != (self.directory_size, self.life_offset, self.directory_offset,
+                           self.handles_offset, self.participants_offset, self.control_bytes):
+            raise NotReadable("layout of the control file")
+        if (data_offset, data_offset + self.page_size) != (self.data_offset, self.frame_bytes):
+            raise NotReadable("layout of a page file")
+
+
+def read_superblock(control):
+    copies, reasons = [], []
+    for at in (0, BLOCK):
+        try:
+            copies.append((control[at:at + BLOCK], Superblock(control[at:at + BLOCK])))
+        except NotReadable as reason:
+            reasons.append(reason)
+    if not copies:
+        raise reasons[0]
+    if len(copies) == 2 and copies[0][0] != copies[1][0]:
+        raise NotReadable("the superblocks differ")
+    if len(control) != copies[0][1].control_bytes:
+        raise NotReadable("length of the control file")
+    return copies[0][1]
+
+
+class Page:
+    """One page file that holds a page: section 4."""
+
+    def __init__(self, sb, page_no, data):
+        self.sb, self.page_no, self.data = sb, page_no, data
+        self.tag = (page_no + 1) & 0xFFFFFFFF
+
+    def slots_claimed(self):
+        seal, claim = u64(self.data, 264), u64(self.data, 128)
+        if seal >> 32 == self.tag:
+            return min(seal & 0xFFFFFFFF, self.sb.max_messages), True
+        if claim >> 50 != self.page_no % 16383:
+            return 0, False
+        return min(claim & 0x1FFFF, self.sb.max_messages), False
+
+    def entries(self):
+        """(kind, slot, bytes or reason) for each slot claimed."""
+        count, sealed = self.slots_claimed()
+        words = u64s(self.data, BLOCK, count) if count else ()
+        kinds = [self.entry(slot, word) for slot, word in enumerate(words)]
+        if not sealed:  # claims that did not fit: slots at the end that are never published
+            while kinds and kinds[-1][0] == "open" and self.beyond():
+                kinds.pop()
+        return kinds
+
+    def beyond(self):
+        claim = u64(self.data, 128)
+        return (claim & 0x1FFFF) > self.sb.max_messages or \
+            (claim >> 17 & 0x1FFFFFFFF) * 8 > self.sb.page_size
+
+    def entry(self, slot, word):
+        if word >> 32 != self.tag:
+            return "open", slot, b""
+        offset = (word & 0xFFFFFFFF) * 8
+        if word & 0xFFFFFFFF == VOID:
+            return "void", slot, b""
+        if offset + 8 > self.sb.page_size:
+            return "damaged", slot, "offset"
+        at = self.sb.data_offset + offset
+        length, crc = struct.unpack_from("<II", self.data, at)
+        if offset + 8 + length > self.sb.page_size:
+            return "damaged", slot, "length"
+        payload = self.data[at + 8:at + 8 + length]
+        prefix = struct.pack("<QI", self.page_no << 16 | slot, length)
+        if self.sb.incompat & 1 and crc != crc32c(prefix + payload):
+            return "damaged", slot, "checksum"
+        return "message", slot, payload
+
+
+def check_frame(sb, frame, data):
+    if len(data) != sb.frame_bytes or data[:8] != b"QIREPAG1" or u32(data, 8) != 1 or \
+            u32(data, 124) != crc32c(data[:124]):
+        raise NotReadable(f"page file {frame:05}")
+    identity = (u32(data, 12), data[16:32], u64(data, 32), u32(data, 40), u32(data, 44) * BLOCK)
+    if identity != (frame, sb.uuid, sb.page_size, sb.max_messages, sb.data_offset):
+        raise NotReadable(f"page file {frame:05} is of another channel")
+
+
+def held_pages(root, sb, control):
+    """Section 2, steps 2 and 3: {page number: Page}, without what lies below a gap."""
+    life = u64s(control, sb.life_offset, sb.frames_cap)
+    directory = u64s(control, sb.directory_offset, sb.directory_size)
+    pages = {}
+    for frame, word in enumerate(life):
+        page_no = word >> 16
+        if page_no >= PAGE_SPECIAL:
+            continue
+        data = (root / "pages" / f"{frame:05}.page").read_bytes()
+        check_frame(sb, frame, data)
+        entry = directory[page_no % sb.directory_size]
+        rival = entry >> 16 == page_no and entry & 0xFFFF != frame
+        if u64(data, 256) == page_no and not rival:
+            pages[page_no] = Page(sb, page_no, data)
+    row, page_no = {}, max(pages, default=0)
+    while page_no in pages:
+        row[page_no] = pages[page_no]
+        page_no -= 1
+    return dict(sorted(row.items()))
+
+
+def resolve(low, hint):
+    """The page number nearest to hint with these low 38 bits."""
+    return min((base + low for base in (hint >> 38 << 38, (hint >> 38) + 1 << 38,
+                                        max((hint >> 38) - 1, 0) << 38)),
+               key=lambda page_no: abs(page_no - hint))
+
+
+def claimed_parts(control, sb, group_id, head, tail):
+    """Section 5.2: (first, end) of what members have claimed and not delivered."""
+    high = min(u32(control, 8192 + 388), sb.handles)
+    for index in range(high):
+        at = sb.handles_offset + 128 * index
+        if u32(control, at) & 0xFF not in (HANDLE_RX, HANDLE_ORPHAN):
+            continue
+        if u32(control, at + 8) != group_id:
+            continue
+        intent, following = u64s(control, at + 16, 2)
+        count = intent >> 2 & 0xFF
+        first = resolve(intent >> 26, tail) << 16 | (intent >> 10 & 0xFFFF)
+        end = first + count
+        owned = intent & 2 or ((intent >> 10) + count == head >> 10 and head & 1023 == index)
+        if count and owned:
+            yield (following if first <= following <= end else first), end
+
+
+def groups(root, sb, control, positions):
+    """(name, messages still to be received) of each group, by name."""
+    tail = u64(control, 8192)
+    for path in sorted((root / "groups").iterdir()):
+        match = re.fullmatch(r"([A-Za-z0-9_-][A-Za-z0-9._-]{0,62})\.group", path.name)
+        if not match:
+            continue
+        block = path.read_bytes()
+        if len(block) != BLOCK or block[:8] != b"QIREGRP1" or \
+                u32(block, 124) != crc32c(block[:124]) or block[16:32] != sb.uuid or \
+                block[32:96].rstrip(b"\0").decode() != match.group(1):
+            raise NotReadable(f"group file {path.name}")
+        head = u64(block, 128)
+        page_no, slot = resolve(head >> 26, tail), head >> 10 & 0xFFFF
+        first = page_no + 1 << 16 if slot == 65535 else page_no << 16 | slot
+        parts = [(first, NO_PAGE), *claimed_parts(control, sb, u32(block, 12), head, tail)]
+        count = sum(any(low <= position < end for low, end in parts) for position in positions)
+        yield match.group(1), count
+
+
+def dump(root):
+    control = (root / "control").read_bytes()
+    sb = read_superblock(control)
+    print(f"channel {sb.uuid.hex()} page_size {sb.page_size} max_messages {sb.max_messages} "
+          f"checksum {sb.incompat & 1} clean {u32(control, 8192 + 384)}")
+    positions, damaged = [], 0
+    for page_no, page in held_pages(root, sb, control).items():
+        for kind, slot, content in page.entries():
+            if kind == "message":
+                positions.append(page_no << 16 | slot)
+                content = content.hex() or "-"
+            damaged += kind == "damaged"
+            print(" ".join(str(word) for word in (kind, page_no, slot, content) if word != b""))
+    for name, count in groups(root, sb, control, positions):
+        print(f"group {name} {count}")
+    return 1 if damaged else 0
+
+
+def main():
+    if len(sys.argv) != 2:
+        print("usage: read_channel.py DIRECTORY", file=sys.stderr)
+        return 2
+    try:
+        return dump(pathlib.Path(sys.argv[1]))
+    except (NotReadable, OSError) as reason:
+        print(f"{sys.argv[1]}: {reason}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
