@@ -7,9 +7,11 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <tools/quire/clock.h>
+#include <tools/quire/signals.h>
 
 #define BUFFERS_MIN      8u           /* so that neighbouring messages differ */
 #define BUFFERS_MANY_MAX (64u << 10)  /* larger messages have one buffer each of a batch only */
+#define STOP_EVERY       (1u << 20)   /* messages between two looks at signals */
 #define NAP_NS           (60 * 1000u) /* with --rate: due later than this, sleep, else yield */
 
 static uint64_t identity_of(uint64_t producer, uint64_t number)
@@ -94,6 +96,8 @@ void cli_bench_expect(struct cli_bench_thread *thread)
     size_t slot = 0;
     thread->expected = (struct cli_account){0};
     for (uint64_t n = 0; n < share; n++) {
+        if (n % STOP_EVERY == 0 && cli_signals_stop() != 0)
+            return; /* the run will not come to be compared */
         uint64_t identity = identity_of(thread->index, n);
         cli_account_add(&thread->expected, bench->size,
                         hash_of(bench->size, identity, thread->body_sums[slot]));

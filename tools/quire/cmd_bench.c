@@ -17,6 +17,7 @@
 
 #define WARM_UP_SHARE 10u /* of the messages of a run go through before the first is timed ... */
 #define WARM_UP_MIN   1000u
+#define WARM_UP_MAX   2000000u
 
 static const struct cli_word backing_words[] = {{"memory", 0}, {"directory", 1}, {0}};
 
@@ -137,6 +138,8 @@ static int run_all(struct cli_bench *bench)
     bench->run_messages = bench->messages / WARM_UP_SHARE;
     if (bench->run_messages < WARM_UP_MIN)
         bench->run_messages = WARM_UP_MIN;
+    if (bench->run_messages > WARM_UP_MAX)
+        bench->run_messages = WARM_UP_MAX;
     int code = bench->rate == 0 ? cli_bench_run(bench, &warm_up) : 0;
     bench->run_messages = bench->messages;
     for (uint32_t r = 0; r < bench->runs && code == 0; r++)

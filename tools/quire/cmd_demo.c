@@ -102,7 +102,7 @@ static int load_input(struct cli_demo *demo)
             return cli_fail("input", error);
     }
     if (demo->corpus.pieces_count == 0)
-        return cli_usage("the input holds no text");
+        return cli_usage("there is no text in the input");
     return CLI_OK;
 }
 

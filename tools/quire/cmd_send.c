@@ -192,6 +192,9 @@ static int send_reader(struct send *send, const char *file, struct cli_reader *r
             return stopped_at(send, file, reader->number + 1, got);
         if (got < 0)
             return cli_fail(name_of(file), got);
+        /* What a signal leaves of the input may be cut short: it ends the pipeline, not a line. */
+        if (cli_signals_stop() != 0)
+            return stopped_at(send, file, reader->number - (size_t)got + 1, 0);
         long code;
         size_t sent = send_batch(send, vec, (size_t)got, &code);
         if (sent < (size_t)got)

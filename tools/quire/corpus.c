@@ -9,9 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#define READ_FIRST       (64u << 10)
+#define READ_MAX         (1ull << 30)
 #define FOUND_BYTES_MAX  (32u << 20) /* enough text; more would only take longer to read */
 #define FOUND_BYTES_GOOD (4u << 20)  /* too little text: look further */
 
@@ -59,7 +60,10 @@ static int split_text(struct cli_corpus *corpus, const char *text, size_t size,
         const char *stop = memmem(text, (size_t)(end - text), mark, mark_size);
         if (stop == NULL)
             stop = end;
-        int error = add_piece(corpus, text, (size_t)(stop - text));
+        const char *last = stop;
+        while (last > text && last[-1] == '\n')
+            last--;
+        int error = add_piece(corpus, text, (size_t)(last - text));
         if (error != 0)
             return error;
         text = stop == end ? end : stop + mark_size;
@@ -69,20 +73,27 @@ static int split_text(struct cli_corpus *corpus, const char *text, size_t size,
     return 0;
 }
 
-/* Reads up to size bytes; *got counts them. */
-static int read_all(int fd, char *text, size_t size, size_t *got)
+/* Reads to the end, also of a pipe. *text is the caller's to free, also after an error. */
+static int read_all(int fd, char **text, size_t *size)
 {
-    for (*got = 0; *got < size;) {
-        ssize_t n = read(fd, text + *got, size - *got);
+    size_t room = 0;
+    *text = NULL;
+    *size = 0;
+    for (;;) {
+        if (*size == room) {
+            room = room == 0 ? READ_FIRST : room * 2;
+            char *larger = room > READ_MAX ? NULL : realloc(*text, room);
+            if (larger == NULL)
+                return room > READ_MAX ? -EFBIG : -ENOMEM;
+            *text = larger;
+        }
+        ssize_t n = read(fd, *text + *size, room - *size);
         if (n == 0)
-            break;
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
+            return 0;
+        if (n < 0 && errno != EINTR)
             return -errno;
-        *got += (size_t)n;
+        *size += n > 0 ? (size_t)n : 0;
     }
-    return 0;
 }
 
 /* Keeps text, which then belongs to the corpus even when this fails. */
@@ -100,17 +111,12 @@ static int keep_text(struct cli_corpus *corpus, char *text)
 
 int cli_corpus_add(struct cli_corpus *corpus, const char *file, enum cli_split split)
 {
-    struct stat info;
+    size_t size;
+    char *text;
     int fd = open(file, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
-    int error = fstat(fd, &info) != 0 ? -errno : S_ISREG(info.st_mode) ? 0 : -EINVAL;
-    size_t got = 0;
-    char *text = NULL;
-    if (error == 0) {
-        text = malloc((size_t)info.st_size + 1);
-        error = text == NULL ? -ENOMEM : read_all(fd, text, (size_t)info.st_size, &got);
-    }
+    int error = read_all(fd, &text, &size);
     close(fd);
     if (error != 0) {
         free(text);
@@ -118,7 +124,7 @@ int cli_corpus_add(struct cli_corpus *corpus, const char *file, enum cli_split s
     }
     error = keep_text(corpus, text);
     if (error == 0)
-        error = split_text(corpus, text, got, split);
+        error = split_text(corpus, text, size, split);
     if (error == 0 && corpus->texts_count == 1)
         snprintf(corpus->first_file, sizeof(corpus->first_file), "%s", file);
     return error;

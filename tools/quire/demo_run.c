@@ -8,8 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <tools/quire/clock.h>
+#include <tools/quire/signals.h>
 
-#define BATCH 64
+#define BATCH      64
+#define STOP_EVERY (1u << 20) /* messages between two looks at signals */
 
 static const char *const group_names[CLI_CREW_GROUPS] = {"work", "audit"};
 
@@ -23,6 +25,8 @@ int cli_demo_expect(struct cli_demo *demo)
         hashes[i] = cli_hash_bytes(corpus->pieces[i].text, corpus->pieces[i].size);
     demo->expected = (struct cli_account){0};
     for (uint64_t m = 0; m < demo->messages; m++) {
+        if (m % STOP_EVERY == 0 && cli_signals_stop() != 0)
+            break; /* the run will not come to be compared */
         uint64_t origin = cli_demo_origin(m % demo->producers, m / demo->producers);
         size_t piece = m % corpus->pieces_count;
         cli_account_add(&demo->expected, corpus->pieces[piece].size,

@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GAP 2
+#define GAP       2
+#define WIDTH_MIN 4 /* of a column whose cells are cut */
 
 void cli_table_init(struct cli_table *table, const char *align)
 {
@@ -41,18 +42,20 @@ void cli_table_cell(struct cli_table *table, const char *format, ...)
 static void measure(const struct cli_table *table, int indent, int *width)
 {
     int total = indent;
+    size_t widest = 0;
     for (size_t c = 0; c < table->columns; c++) {
-        width[c] = 0;
         for (size_t i = c; i < table->count; i += table->columns) {
             int length = (int)strlen(table->cells[i]);
             width[c] = length > width[c] ? length : width[c];
         }
         total += width[c] + (c > 0 ? GAP : 0);
+        if (table->align[c] == 'l' && (table->align[widest] != 'l' || width[c] > width[widest]))
+            widest = c;
     }
     if (total > CLI_TABLE_WIDTH)
-        width[0] -= total - CLI_TABLE_WIDTH;
-    if (width[0] < 4)
-        width[0] = 4;
+        width[widest] -= total - CLI_TABLE_WIDTH;
+    if (width[widest] < WIDTH_MIN)
+        width[widest] = WIDTH_MIN;
 }
 
 /* A cell that is too long keeps its beginning and ends in "..". */

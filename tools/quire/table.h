@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A table in plain characters, as wide as its cells and never wider than 80 columns: a cell of
- * the first column is cut when the whole would not fit.
+ * A table in plain characters, as wide as its cells and never wider than 80 columns: the
+ * cells of the widest text column are cut when the whole would not fit.
  */
 #ifndef CLI_TABLE_H
 #define CLI_TABLE_H
