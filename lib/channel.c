@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Opening and closing, in this order: store, groups, repair, first page; and back. */
 #include <errno.h>
+#include <lib/account.h>
 #include <lib/group.h>
 #include <lib/options.h>
 #include <lib/recover.h>
@@ -96,6 +97,7 @@ static int tear_down(struct quire *ch, int clean)
     qr_shrink_finish(ch);
     qr_groups_free(ch);
     if (clean) {
+        qr_void_fold(ch);
         qr_store_relaxed(&ch->view.participants[0].state, 0u); /* relaxed: alone again */
         qr_compiler_barrier(); /* the last word of all: a process is killed, not reordered */
         qr_store_relaxed(&ch->view.live->clean, 1u); /* relaxed: read by the next open */

@@ -7,6 +7,7 @@
  * anywhere and repeated: each step makes something true that stays true when made true again, and
  * the channel stays marked as not clean until the end.
  */
+#include <lib/account.h>
 #include <lib/evict.h>
 #include <lib/handles.h>
 #include <lib/recover.h>
@@ -95,17 +96,21 @@ static void settle_slots(struct quire *ch, const struct qr_frame *frame, uint64_
                          uint32_t count, int other_boot)
 {
     struct qr_live *live = ch->view.live;
-    uint32_t tag = qr_slot_tag(page_no);
+    uint32_t tag = qr_slot_tag(page_no), voids = 0;
     for (uint32_t i = 0; i < count; i++) {
         uint64_t word = qr_load_relaxed(&frame->slots[i]);
         int published = qr_slot_is(word, tag);
-        if (published &&
-            (!other_boot || qr_slot_offset(word) == QR_SLOT_VOID ||
-             record_valid(ch, frame, QUIRE_POSITION(page_no, i), qr_slot_offset(word))))
+        uint32_t is_void = published && qr_slot_offset(word) == QR_SLOT_VOID ? 1 : 0;
+        voids += is_void;
+        if (is_void ||
+            (published && (!other_boot || record_valid(ch, frame, QUIRE_POSITION(page_no, i),
+                                                       qr_slot_offset(word)))))
             continue;
         qr_store_relaxed(&frame->slots[i], qr_slot(page_no, QR_SLOT_VOID));
-        qr_add_relaxed(published ? &live->damaged : &live->voids, 1u);
+        qr_add_relaxed(&live->damaged, published ? 1u : 0u);
+        voids++;
     }
+    qr_void_set(frame->header, page_no, voids);
 }
 
 /* One after the highest slot that was published. */
@@ -136,7 +141,6 @@ static void settle_page(struct quire *ch, const struct qr_frame *frame, uint64_t
         /* Its sealer died: claims above the last published one were never published. */
         final = published_end(ch, frame, page_no);
         qr_store_relaxed(&header->seal, qr_seal(page_no, (uint64_t) final));
-        qr_add_relaxed(&ch->view.live->sealed_claims, (uint64_t) final);
     }
     settle_slots(ch, frame, page_no, (uint32_t) final, other_boot);
 }
@@ -252,6 +256,7 @@ int qr_recover(struct quire *ch, int other_boot)
 {
     uint64_t tail;
     clear_waiting(ch);
+    qr_void_refold(ch);
     settle_frames(ch, &tail);
     settle_pages(ch, tail, other_boot);
     settle_lines(ch); /* looks at the owners in the heads, so before they are cleared */
@@ -261,6 +266,8 @@ int qr_recover(struct quire *ch, int other_boot)
         settle_head(ch, list->group[i]->block, tail);
         count_orphans(ch, list->group[i]);
     }
+    qr_account_advance(ch);
+    qr_void_fold(ch);
     qr_add_relaxed(&ch->view.live->recoveries, 1u); /* relaxed: a counter */
     return 0;
 }

@@ -11,6 +11,7 @@
  *      its maker's line protects the page, bumps it between the two.
  * Then the life word changes hands by compare-exchange from the value of step 1.
  */
+#include <lib/account.h>
 #include <lib/evict.h>
 #include <lib/handles.h>
 #include <lib/recycle.h>
@@ -103,7 +104,7 @@ int qr_recyclable(struct quire *ch, uint32_t frame_id, uint64_t page_no)
     if (qr_store_frame(ch->store, frame_id, &frame) != 0)
         return 0;
     int64_t final = qr_final(frame, page_no);
-    if (final < 0 || final > (int64_t)ch->max_messages)
+    if (final < 0 || final > (int64_t)ch->max_messages || !qr_accounted(ch, page_no))
         return 0;
     /* [A8 needs] pairs with R8 in run.c and group.c, as does the second look below. */
     uint32_t seq = qr_load_acquire(&ch->view.live->needs_seq);

@@ -12,7 +12,10 @@
 #include <lib/turn.h>
 #include <lib/wait.h>
 
-#define HOLE_LOOK_AHEAD 16u
+#define HOLE_LOOK_AHEAD   16u
+#define GATHER_BELOW      16u /* a run shorter than this is given a moment to grow */
+#define GATHER_PAUSES     16u
+#define GATHER_IMPATIENCE 63u
 
 /* Confirms the run of the handle that head names, so that it may be replaced there. */
 static void help_owner(struct quire_rx *rx, uint64_t head)
@@ -130,6 +133,24 @@ static uint32_t run_at(const struct quire_rx *rx, uint32_t slot)
     return n / members > 0 ? n / members : 1;
 }
 
+/*
+ * A consumer on its producer's heels pays a transfer of the slot's cache line for every message. So
+ * a short run is given a moment to grow; when it does not, the next claims do without.
+ */
+static uint32_t gather(struct quire_rx *rx, uint32_t slot, uint32_t n)
+{
+    if (rx->impatience > 0) {
+        rx->impatience--;
+        return n;
+    }
+    for (uint32_t i = 0; i < GATHER_PAUSES; i++)
+        qr_pause();
+    uint32_t more = run_at(rx, slot);
+    if (more <= n)
+        rx->impatience = GATHER_IMPATIENCE;
+    return more;
+}
+
 /* Is the unpublished slot a hole with messages behind it that other members could take? */
 static int hole_at(const struct quire_rx *rx, uint32_t slot)
 {
@@ -188,6 +209,8 @@ static int claim_run(struct quire_rx *rx)
             rc = next_head(rx, head, page_no);
         else if (rc == 0) {
             uint32_t n = run_at(rx, slot);
+            if (n > 0 && n < GATHER_BELOW && n < rx->run_max && rx->patient)
+                n = gather(rx, slot, n);
             if (n == 0 && slot < ch->max_messages && hole_at(rx, slot))
                 n = 1;
             if (n > 0 && claim(rx, head, QUIRE_POSITION(page_no, slot), n))

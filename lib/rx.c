@@ -103,6 +103,7 @@ static int look_until(struct quire_rx *rx, struct quire_msg *msg, uint64_t deadl
 {
     struct qr_pause pause = {deadline_ns, rx->wait, 0};
     int rc;
+    rx->patient = deadline_ns != 0;
     while ((rc = look_now(rx, msg)) == QUIRE_EAGAIN && deadline_ns != 0) {
         int next = qr_pause_step(&pause);
         if (next == 1)

@@ -27,9 +27,10 @@ struct quire_rx {
     uint32_t index; /* of line */
     uint32_t run_max;
     uint32_t wait;
-    int woken;    /* counted off by a waker: what is left over must be passed on */
-    int borrowed; /* a message of the page was handed out */
-    uint32_t short_runs;
+    int woken;           /* counted off by a waker: what is left over must be passed on */
+    int borrowed;        /* a message of the page was handed out */
+    int patient;         /* this receive may wait: a moment's patience may earn a longer run */
+    uint32_t impatience; /* claims to come that take what is there at once */
     struct quire_lost lost;
 };
 

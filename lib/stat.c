@@ -4,6 +4,7 @@
  * right at some moment, all together only when the channel is idle.
  */
 #include <errno.h>
+#include <lib/account.h>
 #include <lib/group.h>
 #include <lib/handles.h>
 #include <lib/recycle.h>
@@ -109,6 +110,18 @@ static int see_groups(struct quire *ch)
     return rc;
 }
 
+/* Claims of all pages up to the tail. */
+static uint64_t messages(struct quire *ch, uint64_t tail)
+{
+    uint64_t page, n = qr_account_messages(ch, &page);
+    for (; page <= tail; page++) {
+        struct qr_place place;
+        if (qr_locate(ch, page, &place) == 0)
+            n += page_extent(ch, place.frame, page).slots;
+    }
+    return n;
+}
+
 int quire_stat(quire_t *ch, struct quire_stat *s)
 {
     if (!ch || !s)
@@ -130,16 +143,12 @@ int quire_stat(quire_t *ch, struct quire_stat *s)
     s->tail_page = qr_load_acquire(&live->tail_page); /* [A10 tail] pairs with R10 */
     s->first_page = qr_oldest_page(ch, s->tail_page);
     /* relaxed: figures. */
-    s->messages = qr_load_relaxed(&live->sealed_claims);
     s->end_position = QUIRE_POSITION(s->tail_page, 0);
-    if (qr_locate(ch, s->tail_page, &place) == 0) {
-        uint64_t slots = page_extent(ch, place.frame, s->tail_page).slots;
-        s->end_position = QUIRE_POSITION(s->tail_page, slots);
-        if (qr_final(place.frame, s->tail_page) < 0)
-            s->messages += slots;
-    }
+    if (qr_locate(ch, s->tail_page, &place) == 0)
+        s->end_position += page_extent(ch, place.frame, s->tail_page).slots;
+    s->messages = messages(ch, s->tail_page);
+    s->voids = qr_void_total(ch);
     /* relaxed, here and below: figures. */
-    s->voids = qr_load_relaxed(&live->voids);
     s->damaged = qr_load_relaxed(&live->damaged);
     s->dropped = qr_load_relaxed(&live->dropped);
     s->turns = qr_load_relaxed(&live->turns);

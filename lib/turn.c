@@ -13,6 +13,7 @@
  * modulo 16383. It could be fooled only by a thread that sleeps between its load and its exchange
  * while that one frame goes through 16383 pages apart and ends with the same counts.
  */
+#include <lib/account.h>
 #include <lib/recycle.h>
 #include <lib/turn.h>
 #include <lib/wait.h>
@@ -83,6 +84,7 @@ static int finish_assign(struct quire *ch, uint32_t frame_id, uint64_t page_no)
         restore_free(ch, frame_id, page_no); /* not mappable: the page must go elsewhere */
         return rc;
     }
+    qr_void_turn(ch, frame->header, frame_id, page_no);
     if (!raise_page_no(ch, frame, frame_id, page_no))
         return 0;
     qr_atomic_u64 *slot = &ch->view.directory[page_no & ch->directory_mask];

@@ -7,6 +7,7 @@
  * cannot change before the slot is published, since the page is not complete without it.
  */
 #include <errno.h>
+#include <lib/account.h>
 #include <lib/copy.h>
 #include <lib/handles.h>
 #include <lib/turn.h>
@@ -38,9 +39,9 @@ static void seal(struct quire_tx *tx, uint64_t old)
     uint64_t final = qr_claim_count(old);
     /* relaxed: figures for people. */
     qr_store_relaxed(&header->last_ns, qr_wall());
-    qr_add_relaxed(&tx->live->sealed_claims, final);
     /* [R3 seal] pairs with A3: no slot from final on will ever be published in this page. */
     qr_store_release(&header->seal, qr_seal(page_no, final));
+    qr_account_advance(tx->channel);
     qr_wake_consumers(tx->channel);
     qr_freed(tx->channel, tx->live);
 }
@@ -326,7 +327,7 @@ int quire_tx_abort(quire_tx_t *tx)
 {
     if (!tx->reserved)
         return QUIRE_ESTATE;
-    qr_add_relaxed(&tx->live->voids, 1u); /* relaxed: a counter */
+    qr_void_add(tx->claimed.frame->header, tx->claimed.page_no, 1);
     end_reservation(tx, QR_SLOT_VOID);
     return 0;
 }

@@ -106,13 +106,16 @@ struct qr_live {
     qr_atomic_u32 poisoned;         /* reserved: durability */
     uint8_t pad3[60];
     /* line 4: counters of slow paths. Figures only: nothing depends on them. */
-    qr_atomic_u64 voids;
+    qr_atomic_u64 voids; /* of frames whose count was folded in here: see lib/account.h */
     qr_atomic_u64 damaged;
     qr_atomic_u64 dropped;
     qr_atomic_u64 turns;
     qr_atomic_u64 turns_waited;
-    qr_atomic_u64 sealed_claims; /* sum of the final counts of all sealed pages */
-    uint8_t pad4[80];
+    qr_atomic_u64 account;    /* sum:48 | page:16, messages in all pages before that page */
+    qr_atomic_u64 fold_voids; /* a fold in progress: see lib/account.c */
+    qr_atomic_u64 fold_past;
+    qr_atomic_u32 fold_frame; /* frame + 1; 0 none */
+    uint8_t pad4[60];
 };
 _Static_assert(sizeof(struct qr_live) == 5 * QR_LINE, "five lines");
 _Static_assert(offsetof(struct qr_live, attention) == 128, "layout");
@@ -216,11 +219,13 @@ struct qr_frame_header {
     qr_atomic_u64 claim;
     uint8_t pad1[120];
     /* line 2: which page this is; written once per life. */
-    qr_atomic_u64 page_no;  /* only grows */
-    qr_atomic_u64 seal;     /* tag:32 | final count:32; another tag: not sealed */
-    qr_atomic_u64 first_ns; /* CLOCK_REALTIME when opened */
-    qr_atomic_u64 last_ns;  /* when sealed */
-    uint8_t pad2[96];
+    qr_atomic_u64 page_no;   /* only grows */
+    qr_atomic_u64 seal;      /* tag:32 | final count:32; another tag: not sealed */
+    qr_atomic_u64 first_ns;  /* CLOCK_REALTIME when opened */
+    qr_atomic_u64 last_ns;   /* when sealed */
+    qr_atomic_u64 void_past; /* sum:48 | page:16, voids in the lives before that page */
+    qr_atomic_u64 void_now;  /* tag:32 | voids:32 of the page with that tag */
+    uint8_t pad2[80];
     uint8_t reserved[3712];
 };
 _Static_assert(sizeof(struct qr_frame_header) == QR_BLOCK, "one block");

@@ -25,7 +25,7 @@ struct quire_stat {
     uint64_t end_position; /* where the next message will be (lower bound) */
     uint64_t messages;     /* positions ever claimed: messages and voids */
     uint64_t voids;        /* claimed and never published: aborted, or lost with their process */
-    uint64_t damaged;      /* records that recovery refused */
+    uint64_t damaged;      /* records that recovery refused; their slots are void too */
     uint64_t dropped;      /* messages given up by DROP_OLDEST before any group existed */
     uint64_t turns;        /* pages opened */
     uint64_t turns_waited; /* times a producer found no page ready and had to wait */

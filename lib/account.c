@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: MIT */
+#include <lib/account.h>
+#include <lib/recycle.h>
+#include <lib/turn.h>
+
+#define SUM_MASK ((1ull << 48) - 1)
+
+/* live.account: sum:48 | page:16. Pages from that page to the tail all have frames, so there are
+ * fewer than 2^16 of them and the low bits tell which it is. */
+static uint64_t account_page(struct quire *ch, uint64_t word)
+{
+    /* [A10 tail] pairs with R10. A page is sealed at most one turn before the tail tells of it. */
+    uint64_t high = qr_load_acquire(&ch->view.live->tail_page) + 2;
+    return high - ((high - word) & 0xffffu);
+}
+
+void qr_account_advance(struct quire *ch)
+{
+    qr_atomic_u64 *account = &ch->view.live->account;
+    /* [A23 account] pairs with R23. */
+    uint64_t word = qr_load_acquire(account);
+    for (;;) {
+        uint64_t page_no = account_page(ch, word);
+        struct qr_place place;
+        if (qr_locate(ch, page_no, &place) != 0)
+            return;
+        int64_t final = qr_final(place.frame, page_no);
+        if (final < 0)
+            return;
+        uint64_t next = ((word >> 16) + (uint64_t) final) << 16 | ((page_no + 1) & 0xffffu);
+        /* [R23 account] pairs with A23: the page's frame may change hands from here on. */
+        if (qr_cas_acq_rel(account, &word, next))
+            word = next;
+    }
+}
+
+uint64_t qr_account_messages(struct quire *ch, uint64_t *next)
+{
+    uint64_t word = qr_load_acquire(&ch->view.live->account); /* [A23 account] pairs with R23 */
+    *next = account_page(ch, word);
+    return word >> 16;
+}
+
+int qr_accounted(struct quire *ch, uint64_t page_no)
+{
+    uint64_t next;
+    (void)qr_account_messages(ch, &next);
+    if (page_no >= next) {
+        qr_account_advance(ch);
+        (void)qr_account_messages(ch, &next);
+    }
+    return page_no < next;
+}
+
+/*
+ * Voids of a frame: void_past, sum:48 | page:16, of its lives before that page; void_now,
+ * tag:32 | count:32, of the page with that tag. void_now counts when it is the page void_past
+ * names. The words are relaxed: figures, whose steps are ordered by what surrounds them.
+ */
+static uint32_t now_count(uint64_t past, uint64_t now)
+{
+    uint32_t page = (uint32_t)(now >> 32) - 1; /* low bits of the page number */
+    return now != 0 && (page & 0xffffu) == (past & 0xffffu) ? (uint32_t)now : 0;
+}
+
+void qr_void_add(struct qr_frame_header *header, uint64_t page_no, uint32_t n)
+{
+    uint64_t now = qr_load_relaxed(&header->void_now); /* relaxed: a figure */
+    uint64_t more;
+    do
+        more = qr_slot_is(now, qr_slot_tag(page_no)) ? now + n : qr_slot(page_no, n);
+    /* [A26 void] the exchange alone matters here. */
+    while (!qr_cas_acquire(&header->void_now, &now, more));
+}
+
+void qr_void_set(struct qr_frame_header *header, uint64_t page_no, uint32_t n)
+{
+    qr_store_relaxed(&header->void_now, qr_slot(page_no, n)); /* relaxed: alone */
+}
+
+void qr_void_turn(struct quire *ch, struct qr_frame_header *header, uint32_t frame_id,
+                  uint64_t page_no)
+{
+    /* [A26 void] pairs with R26; the life word after it, as in raise_page_no. */
+    uint64_t past = qr_load_acquire(&header->void_past);
+    /* [A6 life] pairs with R6: who comes late finds another page there, or void_past changed. */
+    if ((past & 0xffffu) == (page_no & 0xffffu) ||
+        qr_life_page(qr_load_acquire(&ch->view.life[frame_id])) != page_no)
+        return;
+    uint64_t now = qr_load_relaxed(&header->void_now); /* relaxed: the page is complete */
+    uint64_t sum = (past >> 16) + now_count(past, now);
+    /* [R26 void] pairs with A26. */
+    (void)qr_cas_acq_rel(&header->void_past, &past, sum << 16 | (page_no & 0xffffu));
+}
+
+static uint64_t frame_voids(const struct qr_frame_header *header)
+{
+    struct qr_frame_header *h = (struct qr_frame_header *)header;
+    uint64_t past = qr_load_acquire(&h->void_past); /* [A26 void] pairs with R26 */
+    return (past >> 16) + now_count(past, qr_load_relaxed(&h->void_now)); /* relaxed: a figure */
+}
+
+/* The frames that can hold a count: what is not mapped was folded at the last close or repair. */
+static const struct qr_frame *counting_frame(struct quire *ch, uint32_t f)
+{
+    const struct qr_frame *frame = NULL;
+    if (!ch->view.read_only)
+        return qr_store_frame_mapped(ch->store, f);
+    return qr_store_frame(ch->store, f, &frame) == 0 ? frame : NULL;
+}
+
+uint64_t qr_void_total(struct quire *ch)
+{
+    uint64_t n = qr_load_relaxed(&ch->view.live->voids); /* relaxed: a figure */
+    for (uint32_t f = 0; f < ch->frames_cap; f++) {
+        const struct qr_frame *frame = counting_frame(ch, f);
+        n += frame ? frame_voids(frame->header) : 0;
+    }
+    return n & SUM_MASK;
+}
+
+void qr_void_refold(struct quire *ch)
+{
+    struct qr_live *live = ch->view.live;
+    const struct qr_frame *frame;
+    /* relaxed, here and below: alone in the channel. */
+    uint32_t folding = qr_load_relaxed(&live->fold_frame);
+    if (folding == 0 || folding > ch->frames_cap)
+        return;
+    qr_store_relaxed(&live->voids, qr_load_relaxed(&live->fold_voids));
+    if (qr_store_frame(ch->store, folding - 1, &frame) == 0)
+        qr_store_relaxed(&frame->header->void_past, qr_load_relaxed(&live->fold_past));
+    qr_compiler_barrier();
+    qr_store_relaxed(&live->fold_frame, 0u); /* relaxed: as above, and last */
+}
+
+/*
+ * A frame's count goes to the channel: its past becomes the negative of its present, so that the
+ * present page may still be counted anew from its slots.
+ */
+void qr_void_fold(struct quire *ch)
+{
+    struct qr_live *live = ch->view.live;
+    for (uint32_t f = 0; f < ch->frames_cap; f++) {
+        const struct qr_frame *frame = qr_store_frame_mapped(ch->store, f);
+        uint64_t n = frame ? frame_voids(frame->header) & SUM_MASK : 0;
+        if (n == 0)
+            continue;
+        /* relaxed, here and below: alone in the channel. */
+        uint64_t past = qr_load_relaxed(&frame->header->void_past);
+        qr_store_relaxed(&live->fold_voids, (qr_load_relaxed(&live->voids) + n) & SUM_MASK);
+        qr_store_relaxed(&live->fold_past, ((past >> 16) - n) << 16 | (past & 0xffffu));
+        qr_compiler_barrier(); /* a kill leaves a prefix of these stores: in this order */
+        qr_store_relaxed(&live->fold_frame, f + 1);
+        qr_compiler_barrier();
+        qr_void_refold(ch);
+    }
+}
