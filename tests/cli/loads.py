@@ -116,6 +116,13 @@ def bench(c):
             t.check(0 < marks["p50"] <= marks["p90"] <= marks["p99"] <= marks["p99_9"]
                     <= marks["max"], marks)
         t.equal(c.tree(), {}, "left behind")
+    for batch in (1, 16):
+        seen = c.run("bench", "--json", "--messages", "3000", "--rate", "20000", "--batch", batch,
+                     "--producers", "2").json()
+        result = seen["results"][0]
+        t.equal(result["latency_samples"], 3000, "with --rate each message is measured")
+        t.check(result["latency_ns"]["max"] <= result["seconds"] * 1e9, "longer than the run")
+        t.check(result["seconds"] >= 0.149, "sent before they were due")
     text = c.run("bench", "--messages", "5000", "--rate", "1M", "--runs", "2").out.decode()
     t.check("messages/s" in text and "latency p99.9" in text, text)
     t.check(max(map(len, text.splitlines())) <= 80, text)

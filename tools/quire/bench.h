@@ -54,7 +54,6 @@ struct cli_bench {
     struct cli_crew crew;
     struct cli_bench_thread *threads; /* producers, then consumers */
     uint64_t run_messages;
-    uint64_t started_ns;
     struct cli_bench_result *results; /* runs of them */
 };
 

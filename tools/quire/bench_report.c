@@ -58,9 +58,10 @@ static void print_spread(struct cli_table *table, const char *name, struct sprea
 static void print_setup(const struct cli_bench *bench)
 {
     char a[CLI_TEXT], b[CLI_TEXT];
-    printf("%u to %u threads, %s messages of %llu bytes, batches of %u\n", bench->producers,
-           bench->consumers, cli_text_grouped(a, bench->messages), (unsigned long long)bench->size,
+    printf("%u producers, %u consumers, batches of %u\n", bench->producers, bench->consumers,
            bench->batch);
+    printf("%s messages of %s bytes\n", cli_text_grouped(a, bench->messages),
+           cli_text_grouped(b, bench->size));
     printf("%s, %u pages of %s, wait %s", bench->directory ? "directory" : "memory",
            bench->plan.max_pages, cli_text_bytes(b, (double)bench->plan.page_size),
            cli_args_word_of(cli_words_wait, bench->options.wait));

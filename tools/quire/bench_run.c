@@ -90,14 +90,14 @@ static void measure(const struct cli_bench *bench, struct cli_bench_result *resu
 {
     static const double shares[CLI_MAX] = {0.5, 0.9, 0.99, 0.999};
     struct cli_histogram all;
-    uint64_t ended_ns = bench->started_ns;
+    uint64_t ended_ns = bench->crew.started_ns;
     cli_histogram_reset(&all);
     for (uint32_t i = bench->producers; i < bench->producers + bench->consumers; i++) {
         const struct cli_bench_thread *thread = &bench->threads[i];
         ended_ns = thread->last_ns > ended_ns ? thread->last_ns : ended_ns;
         cli_histogram_merge(&all, &thread->latency);
     }
-    result->seconds = cli_seconds(ended_ns - bench->started_ns);
+    result->seconds = cli_seconds(ended_ns - bench->crew.started_ns);
     result->messages_per_s = (double)bench->run_messages / result->seconds;
     result->bytes_per_s = result->messages_per_s * (double)bench->size;
     result->latency_samples = all.count;
@@ -119,7 +119,7 @@ static int run_threads(struct cli_bench *bench, pthread_t *ids, struct cli_progr
             break;
         }
     }
-    bench->started_ns = cli_crew_start(crew);
+    cli_crew_start(crew);
     int code = cli_crew_watch(crew, progress);
     cli_progress_end(progress);
     if (code != 0) {

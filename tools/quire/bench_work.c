@@ -116,14 +116,15 @@ static void stamp(struct cli_bench_thread *thread, size_t slot, uint64_t number,
         memcpy(data + 8, &time, 8);
 }
 
-/*
- * With --rate: waits until message number is due and returns that time, so that a delay of the
- * sender counts as latency instead of being left out.
- */
-static uint64_t wait_until_due(const struct cli_bench *bench, uint64_t number)
+/* With --rate: when a message of this producer is to be sent. */
+static uint64_t due_ns(const struct cli_bench *bench, uint64_t number)
 {
-    double per_message = (double)bench->producers * (double)CLI_SECOND / (double)bench->rate;
-    uint64_t due = bench->started_ns + (uint64_t)((double)number * per_message);
+    double interval = (double)bench->producers * (double)CLI_SECOND / (double)bench->rate;
+    return bench->crew.started_ns + (uint64_t)((double)number * interval);
+}
+
+static void wait_until(uint64_t due)
+{
     for (uint64_t now = cli_now(); now < due; now = cli_now()) {
         if (due - now <= NAP_NS) {
             sched_yield();
@@ -133,7 +134,17 @@ static uint64_t wait_until_due(const struct cli_bench *bench, uint64_t number)
                                 .tv_nsec = (long)((due - NAP_NS / 2) % CLI_SECOND)};
         clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL);
     }
-    return due;
+}
+
+/*
+ * The time that a message carries, 0 for none. With --rate it is when the message was due, so that
+ * a sender that was held up counts as latency instead of being left out.
+ */
+static uint64_t time_of(const struct cli_bench *bench, uint64_t number, uint64_t share)
+{
+    if (!cli_bench_sampled(bench, number, share))
+        return 0;
+    return bench->rate != 0 ? due_ns(bench, number) : cli_now();
 }
 
 static int send_slots(quire_tx_t *tx, const struct quire_vec *vec, size_t count)
@@ -156,12 +167,10 @@ int cli_bench_produce(struct cli_bench_thread *thread, quire_tx_t *tx)
     size_t slot = 0;
     for (uint64_t n = 0; n < share;) {
         size_t count = share - n < bench->batch ? (size_t)(share - n) : bench->batch;
-        uint64_t due = bench->rate != 0 ? wait_until_due(bench, n) : 0;
-        for (size_t i = 0; i < count; i++) {
-            int sampled = cli_bench_sampled(bench, n + i, share);
-            uint64_t time = !sampled ? 0 : due != 0 ? due : cli_now();
-            stamp(thread, slot + i, n + i, time);
-        }
+        if (bench->rate != 0)
+            wait_until(due_ns(bench, n + count - 1)); /* a batch goes when its last is due */
+        for (size_t i = 0; i < count; i++)
+            stamp(thread, slot + i, n + i, time_of(bench, n + i, share));
         int error = send_slots(tx, &thread->vec[slot], count);
         if (error != 0)
             return error;

@@ -82,17 +82,16 @@ int cli_crew_report(struct cli_crew *crew, size_t group, uint64_t messages)
     return end;
 }
 
-uint64_t cli_crew_start(struct cli_crew *crew)
+void cli_crew_start(struct cli_crew *crew)
 {
     pthread_mutex_lock(&crew->lock);
     /* Even after a failure: nobody may still be opening handles when the channel is closed. */
     while (crew->ready < crew->threads)
         pthread_cond_wait(&crew->changed, &crew->lock);
-    uint64_t now = crew->stop ? 0 : cli_now();
+    crew->started_ns = cli_now();
     crew->go = 1;
     pthread_cond_broadcast(&crew->changed);
     pthread_mutex_unlock(&crew->lock);
-    return now;
 }
 
 static int complete(const struct cli_crew *crew)

@@ -23,7 +23,8 @@ struct cli_crew {
     size_t threads; /* started */
     size_t ready;   /* of them, waiting for the start */
     int go;
-    int stop; /* 1: end now, whatever is left */
+    uint64_t started_ns; /* when the gate was opened */
+    int stop;            /* 1: end now, whatever is left */
     uint64_t got[CLI_CREW_GROUPS];
     uint64_t want[CLI_CREW_GROUPS];
     size_t groups;
@@ -52,10 +53,10 @@ void cli_crew_fail(struct cli_crew *crew, const char *what, int code);
 int cli_crew_report(struct cli_crew *crew, size_t group, uint64_t messages);
 
 /*
- * The main thread: waits until every thread is at the gate, opens it and returns the time; 0 when
- * the crew failed before (the gate is open then too, and the threads end).
+ * The main thread: waits until every thread is at the gate and opens it, also when the crew failed
+ * before: the threads then end. From then on started_ns may be read by every thread.
  */
-uint64_t cli_crew_start(struct cli_crew *crew);
+void cli_crew_start(struct cli_crew *crew);
 
 /*
  * The main thread: waits until every group has everything. Draws progress (the first group's).

@@ -69,7 +69,6 @@ struct cli_demo {
     struct cli_crew crew;
     struct cli_demo_thread *threads; /* producers, consumers of work, the one of audit */
     size_t threads_count;
-    uint64_t started_ns;
     uint64_t ended_ns;
     struct cli_account out[CLI_CREW_GROUPS];
     uint64_t unordered;

@@ -23,13 +23,13 @@ static const struct {
 
 static double elapsed(const struct cli_demo *demo)
 {
-    return cli_seconds(demo->ended_ns - demo->started_ns);
+    return cli_seconds(demo->ended_ns - demo->crew.started_ns);
 }
 
 static double busy(const struct cli_demo *demo, const struct cli_demo_thread *thread)
 {
-    double seconds = cli_seconds(thread->ended_ns - demo->started_ns);
-    return thread->ended_ns > demo->started_ns ? seconds : elapsed(demo);
+    double seconds = cli_seconds(thread->ended_ns - demo->crew.started_ns);
+    return thread->ended_ns > demo->crew.started_ns ? seconds : elapsed(demo);
 }
 
 static void print_input(const struct cli_demo *demo)

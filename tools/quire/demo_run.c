@@ -184,7 +184,7 @@ static void set_up(struct cli_demo *demo)
 
 static void sum_up(struct cli_demo *demo)
 {
-    demo->ended_ns = demo->started_ns;
+    demo->ended_ns = demo->crew.started_ns;
     for (size_t i = 0; i < demo->threads_count; i++) {
         const struct cli_demo_thread *thread = &demo->threads[i];
         if (thread->ended_ns > demo->ended_ns)
@@ -215,7 +215,7 @@ static int run_threads(struct cli_demo *demo, pthread_t *ids)
             break;
         }
     }
-    demo->started_ns = cli_crew_start(crew);
+    cli_crew_start(crew);
     cli_progress_start(&progress, "demo", "messages", demo->messages, 1);
     int code = cli_crew_watch(crew, &progress);
     cli_progress_end(&progress);

@@ -52,20 +52,20 @@ static int print_channel(const char *path, const struct quire_stat *stat)
     return cli_table_print(&table, stdout, 2);
 }
 
-/* Pages stand before frames without one: the list ends where the numbers do. */
-static size_t numbered(const struct cli_snapshot *snapshot)
+/* Frames that hold nothing anybody needs are of interest only when all are. */
+static int is_shown(const struct quire_page_stat *page, int all)
 {
-    size_t count = 0;
-    while (count < snapshot->pages_count && snapshot->pages[count].page_no != UINT64_MAX)
-        count++;
-    return count;
+    return all || (page->state != QUIRE_PAGE_FREE && page->state != QUIRE_PAGE_EMPTY);
 }
 
 static void page_row(struct cli_table *table, const struct quire_page_stat *page)
 {
     char a[CLI_TEXT], b[CLI_TEXT], opened[CLI_TIME_TEXT];
     cli_report_time(page->opened_ns, opened);
-    cli_table_cell(table, "%llu", (ull)page->page_no);
+    if (page->page_no == UINT64_MAX)
+        cli_table_cell(table, "%s", "-");
+    else
+        cli_table_cell(table, "%llu", (ull)page->page_no);
     cli_table_cell(table, "%u", page->frame_id);
     cli_table_cell(table, "%s", cli_report_page_state(page->state));
     cli_table_cell(table, "%s", cli_text_grouped(a, page->messages));
@@ -77,23 +77,28 @@ static int print_pages(const struct cli_snapshot *snapshot, int all)
 {
     static const char *const head[] = {"PAGE", "frame", "state", "messages", "bytes", "opened"};
     struct cli_table table;
-    size_t count = numbered(snapshot), from = count, to = count; /* left out: from..to */
-    if (!all && count > 2 * PAGES_SHOWN) {
-        from = PAGES_SHOWN;
-        to = count - PAGES_SHOWN;
-    }
+    size_t needed = 0, row = 0, left_out = 0;
+    for (size_t i = 0; i < snapshot->pages_count; i++)
+        needed += (size_t)is_shown(&snapshot->pages[i], all);
     cli_table_init(&table, "rrlrrl");
     for (size_t i = 0; i < 6; i++)
         cli_table_cell(&table, "%s", head[i]);
-    for (size_t i = 0; i < count; i = i + 1 == from ? to : i + 1)
-        page_row(&table, &snapshot->pages[i]);
+    for (size_t i = 0; i < snapshot->pages_count; i++) {
+        if (!is_shown(&snapshot->pages[i], all))
+            continue;
+        if (all || row < PAGES_SHOWN || row + PAGES_SHOWN >= needed)
+            page_row(&table, &snapshot->pages[i]);
+        else
+            left_out++;
+        row++;
+    }
     putchar('\n');
     int error = cli_table_print(&table, stdout, 2);
-    if (from < to)
-        printf("  pages %llu to %llu are left out (--all shows them)\n",
-               (ull)snapshot->pages[from].page_no, (ull)snapshot->pages[to - 1].page_no);
-    if (count < snapshot->pages_count)
-        printf("  %zu more frames hold no page\n", snapshot->pages_count - count);
+    if (left_out > 0)
+        printf("  %zu pages between them are left out (--all shows them)\n", left_out);
+    if (needed < snapshot->pages_count)
+        printf("  %zu more frames hold nothing that anybody needs\n",
+               snapshot->pages_count - needed);
     return error;
 }
 

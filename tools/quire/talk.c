@@ -51,7 +51,7 @@ int cli_usage(const char *format, ...)
 
 int cli_fail(const char *subject, long code)
 {
-    cli_error("%s: %s", subject, quire_strerror((int)code));
+    cli_error("%s: %s", subject[0] != '\0' ? subject : "''", quire_strerror((int)code));
     return cli_exit_of(code);
 }
 
