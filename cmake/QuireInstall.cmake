@@ -11,7 +11,7 @@ if(TARGET quire_cli)
 endif()
 
 foreach(section 1 3)
-  file(GLOB pages "${PROJECT_SOURCE_DIR}/docs/man/*.${section}")
+  file(GLOB pages CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/docs/man/*.${section}")
   install(FILES ${pages} DESTINATION "${CMAKE_INSTALL_MANDIR}/man${section}")
 endforeach()
 
