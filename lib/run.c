@@ -12,10 +12,10 @@
 #include <lib/turn.h>
 #include <lib/wait.h>
 
-#define HOLE_LOOK_AHEAD   16u
-#define GATHER_BELOW      16u /* a run shorter than this is given a moment to grow */
-#define GATHER_PAUSES     16u
-#define GATHER_IMPATIENCE 63u
+#define HOLE_LOOK_AHEAD 16u
+#define GATHER_BELOW    16u /* a run shorter than this is given a moment to grow */
+#define GATHER_PAUSES   16u
+#define GATHER_LOST_MAX 16u /* 65536 claims without, at most */
 
 /* Confirms the run of the handle that head names, so that it may be replaced there. */
 static void help_owner(struct quire_rx *rx, uint64_t head)
@@ -49,7 +49,8 @@ static void clear_intent(struct quire_rx *rx)
 static void take_in_hand(struct quire_rx *rx, uint64_t position, uint32_t n, uint32_t flags)
 {
     rx->next = position;
-    rx->end = rx->ready = position + n;
+    rx->end = position + n;
+    qr_rx_set_ready(rx, rx->end);
     rx->flags = flags;
     stand_on(rx, QUIRE_PAGE_OF(position));
 }
@@ -122,9 +123,12 @@ static int published(const struct quire_rx *rx, uint32_t slot)
 /* Published slots from slot on, at most run_max and, when others want some too, a fair share. */
 static uint32_t run_at(const struct quire_rx *rx, uint32_t slot)
 {
-    uint32_t last = rx->channel->max_messages;
-    uint32_t n = 0;
-    while (n < rx->run_max && slot + n < last && published(rx, slot + n))
+    /* Locals: an acquire load makes the compiler read everything behind it anew. */
+    const qr_atomic_u64 *at = rx->slots + slot;
+    uint32_t tag = rx->tag, last = rx->channel->max_messages, n = 0;
+    uint32_t limit = last - slot < rx->run_max ? last - slot : rx->run_max;
+    /* [A2 slot] pairs with R2 in tx.c: the records are complete. */
+    while (n < limit && qr_slot_is(qr_load_acquire(&at[n]), tag))
         n++;
     /* relaxed: a hint, for fairness alone. */
     uint32_t members = qr_load_relaxed(&rx->group->block->members);
@@ -135,7 +139,8 @@ static uint32_t run_at(const struct quire_rx *rx, uint32_t slot)
 
 /*
  * A consumer on its producer's heels pays a transfer of the slot's cache line for every message. So
- * a short run is given a moment to grow; when it does not, the next claims do without.
+ * a short run is given a moment to grow; when it does not, the next claims do without, twice as
+ * many each time.
  */
 static uint32_t gather(struct quire_rx *rx, uint32_t slot, uint32_t n)
 {
@@ -146,8 +151,11 @@ static uint32_t gather(struct quire_rx *rx, uint32_t slot, uint32_t n)
     for (uint32_t i = 0; i < GATHER_PAUSES; i++)
         qr_pause();
     uint32_t more = run_at(rx, slot);
-    if (more <= n)
-        rx->impatience = GATHER_IMPATIENCE;
+    if (more > n)
+        rx->patience_lost = 0;
+    else if (rx->patience_lost < GATHER_LOST_MAX)
+        rx->patience_lost++;
+    rx->impatience = more > n ? 0 : 1u << rx->patience_lost;
     return more;
 }
 
@@ -309,7 +317,7 @@ int qr_run_fill(struct quire_rx *rx)
         return QUIRE_CLOSED;
     if (qr_run_held(rx)) {
         stand_on(rx, QUIRE_PAGE_OF(rx->next));
-        rx->ready = rx->end;
+        qr_rx_set_ready(rx, rx->end);
         return 0;
     }
     /* relaxed: hints; what they announce is taken under its own order. */
@@ -325,7 +333,8 @@ int qr_run_fill(struct quire_rx *rx)
 
 void qr_rx_leave(struct quire_rx *rx)
 {
-    rx->ready = rx->next; /* what is left of the run is delivered only after standing again */
+    qr_rx_set_ready(rx,
+                    rx->next); /* what is left of the run is delivered only after standing again */
     rx->borrowed = 0;
     if (rx->stand == 0)
         return;

@@ -138,14 +138,72 @@ static __attribute__((noinline)) int recv_any(struct quire_rx *rx, struct quire_
     return rc;
 }
 
-/* A message of the run in hand; everything else is a tail call. */
+/*
+ * The message at slot word, if it needs no more than a look: published, not a void, in its page. 1
+ * when it is in *msg.
+ */
+static inline __attribute__((always_inline)) int plain_message(uint64_t word, uint32_t tag,
+                                                               const unsigned char *data,
+                                                               uint32_t record_units_max,
+                                                               struct quire_msg *msg)
+{
+    uint32_t offset = qr_slot_offset(word), length;
+    if (qr_unlikely(!qr_slot_is(word, tag) || offset > record_units_max)) /* void: the largest */
+        return 0;
+    const unsigned char *at = data + (uint64_t)offset * 8;
+    memcpy(&length, at, sizeof(length));
+    if (qr_unlikely(length > (uint64_t)(record_units_max - offset) * 8))
+        return 0;
+    msg->data = at + sizeof(struct qr_record);
+    msg->size = length;
+    return 1;
+}
+
+/*
+ * A message of the run in hand; everything out of the ordinary is a tail call, so that this path
+ * saves no register and touches no stack.
+ */
 static inline __attribute__((always_inline)) int recv(struct quire_rx *rx, struct quire_msg *msg,
                                                       uint64_t deadline_ns)
 {
-    if (qr_unlikely(rx->next >= rx->ready || qr_closed(rx->channel) || look(rx, msg) != 0))
+    uint64_t position = rx->next;
+    if (qr_unlikely(position >= rx->plain || qr_closed(rx->channel)))
         return recv_any(rx, msg, deadline_ns);
+    /* [A2 slot] pairs with R2 in tx.c: the record is complete. */
+    uint64_t word = qr_load_acquire(&rx->slots[position & 0xffffu]);
+    if (qr_unlikely(!plain_message(word, rx->tag, rx->data, rx->record_units_max, msg)))
+        return recv_any(rx, msg, deadline_ns);
+    msg->flags = rx->flags;
+    msg->position = position;
     take(rx);
     return 0;
+}
+
+/* Up to count plain messages of the run in hand. */
+static size_t recv_plain(struct quire_rx *rx, struct quire_msg *msgs, size_t count)
+{
+    uint64_t position = rx->next;
+    if (position >= rx->plain || count == 0 || qr_closed(rx->channel))
+        return 0;
+    /* Locals: an acquire load makes the compiler read everything behind it anew. */
+    const qr_atomic_u64 *slots = rx->slots + (position & 0xffffu);
+    const unsigned char *data = rx->data;
+    uint32_t tag = rx->tag, units_max = rx->record_units_max, flags = rx->flags;
+    size_t n = 0, limit = rx->plain - position < count ? (size_t)(rx->plain - position) : count;
+    /* [A2 slot] pairs with R2 in tx.c. */
+    while (n < limit && plain_message(qr_load_acquire(&slots[n]), tag, data, units_max, &msgs[n])) {
+        msgs[n].flags = flags;
+        msgs[n].position = position + n;
+        n++;
+    }
+    if (n == 0)
+        return 0;
+    rx->borrowed = 1;
+    rx->next = position + n;
+    /* One store for all: they count as delivered when the caller has them all.
+     * [R18 next] pairs with A18. */
+    qr_store_release(&rx->line->next, rx->next);
+    return n;
 }
 
 int quire_rx_recv(quire_rx_t *rx, struct quire_msg *msg)
@@ -167,17 +225,18 @@ long quire_rx_recv_batch(quire_rx_t *rx, struct quire_msg *msgs, size_t count, u
 {
     if (count == 0)
         return QUIRE_EINVAL;
-    int rc = recv(rx, msgs, deadline_ns);
+    size_t n = recv_plain(rx, msgs, count);
+    if (n > 0)
+        return (long)n;
+    int rc = recv_any(rx, msgs, deadline_ns);
     if (rc != 0)
         return rc;
-    size_t n = 1;
-    /* relaxed by one store: the messages count as delivered when the caller has them all. */
+    n = 1 + recv_plain(rx, msgs + 1, count - 1);
+    /* What the fast way does not do: checksums, voids. A damaged one is told by the next call. */
     while (n < count && rx->next < rx->ready && look(rx, &msgs[n]) == 0) {
-        rx->next++;
+        take(rx);
         n++;
     }
-    /* [R18 next] pairs with A18. */
-    qr_store_release(&rx->line->next, rx->next);
     return (long)n;
 }
 

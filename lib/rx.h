@@ -9,6 +9,7 @@ struct quire_rx {
     /* The run in hand: [next, end) in one page; [next, ready) may be delivered without a check of
      * where the handle stands. */
     uint64_t next;
+    uint64_t plain; /* == ready when a message needs no checksum, else 0: the fast way */
     uint64_t ready;
     const qr_atomic_u64 *slots; /* of the run's page */
     const unsigned char *data;
@@ -27,12 +28,20 @@ struct quire_rx {
     uint32_t index; /* of line */
     uint32_t run_max;
     uint32_t wait;
-    int woken;           /* counted off by a waker: what is left over must be passed on */
-    int borrowed;        /* a message of the page was handed out */
-    int patient;         /* this receive may wait: a moment's patience may earn a longer run */
-    uint32_t impatience; /* claims to come that take what is there at once */
+    int woken;              /* counted off by a waker: what is left over must be passed on */
+    int borrowed;           /* a message of the page was handed out */
+    int patient;            /* this receive may wait: a moment's patience may earn a longer run */
+    uint32_t impatience;    /* claims to come that take what is there at once */
+    uint32_t patience_lost; /* times in a row that patience earned nothing */
     struct quire_lost lost;
 };
+
+/* How far the handle may deliver as it stands. */
+static inline void qr_rx_set_ready(struct quire_rx *rx, uint64_t ready)
+{
+    rx->ready = ready;
+    rx->plain = rx->checksum ? 0 : ready;
+}
 
 /*
  * Gets a run in hand that the handle may deliver from. 0; QUIRE_EAGAIN; QUIRE_PAGE_END;
