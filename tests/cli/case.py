@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import struct
 import subprocess
 import sys
@@ -157,6 +158,7 @@ def main(cases):
     if len(sys.argv) != 3 or sys.argv[2] not in cases:
         print(f"usage: {sys.argv[0]} QUIRE CASE; cases: {' '.join(cases)}", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the directory is removed
     case = Case(sys.argv[1])
     try:
         cases[sys.argv[2]](case)
