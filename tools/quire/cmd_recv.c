@@ -196,8 +196,9 @@ static void summary(struct recv *recv, uint64_t elapsed_ns)
 {
     char bytes[CLI_TEXT], time[CLI_TEXT], rate[CLI_TEXT], count[CLI_TEXT];
     double seconds = cli_seconds(elapsed_ns);
-    cli_note("%llu messages, %s in %s (%s messages/s, %s/s)%s", (unsigned long long)recv->messages,
-             cli_text_bytes(bytes, (double)recv->bytes), cli_text_ns(time, (double)elapsed_ns),
+    cli_note("%llu message%s, %s in %s (%s messages/s, %s/s)%s", (unsigned long long)recv->messages,
+             recv->messages == 1 ? "" : "s", cli_text_bytes(bytes, (double)recv->bytes),
+             cli_text_ns(time, (double)elapsed_ns),
              cli_text_count(count, (double)recv->messages / seconds),
              cli_text_bytes(rate, (double)recv->bytes / seconds),
              recv->timed_out ? "; the time was up" : "");
