@@ -61,10 +61,13 @@ static int was_opened(const struct qr_frame *frame, uint64_t page_no)
     return qr_claim_tag(qr_load_relaxed(&frame->header->claim)) == qr_claim_tag_of(page_no);
 }
 
-/* Settles which frame holds which page. The highest page that was opened is the tail. */
+/*
+ * Settles which frame holds which page. The tail is the highest page that was opened; its frame may
+ * have gone already to the page after it, which was not opened yet: then only the word tells.
+ */
 static void settle_frames(struct quire *ch, uint64_t *tail)
 {
-    *tail = 0;
+    *tail = qr_load_relaxed(&ch->view.live->tail_page);
     for (uint32_t f = 0; f < ch->frames_cap; f++) {
         const struct qr_frame *frame;
 

@@ -165,6 +165,8 @@ static int hole_at(const struct quire_rx *rx, uint32_t slot)
     /* relaxed: a hint; alone, a member gains nothing by claiming early. */
     if (qr_load_relaxed(&rx->group->block->members) <= 1)
         return 0;
+    if (qr_final(rx->frame, rx->page_no) > (int64_t)slot)
+        return 1; /* the page is sealed: what follows is in the next one */
     uint32_t last = rx->channel->max_messages;
     for (uint32_t i = slot + 1; i < last && i <= slot + HOLE_LOOK_AHEAD; i++)
         if (published(rx, i))

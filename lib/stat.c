@@ -312,7 +312,7 @@ static int stat_handle(struct quire *ch, uint32_t index, struct quire_handle_sta
                                       : QUIRE_HANDLE_RETURNED;
     /* relaxed: ordered by the state; figures. */
     uint32_t participant = qr_load_relaxed(&line->participant);
-    if (participant < QR_PARTICIPANTS)
+    if (participant < QR_PARTICIPANTS && state != QR_HANDLE_ORPHAN)
         s->pid = qr_load_relaxed(&ch->view.participants[participant].pid);
     s->since_ns = qr_load_relaxed(&line->since_ns);
     s->page_no = UINT64_MAX;

@@ -129,7 +129,8 @@ QUIRE_API int quire_rx_next_page(quire_rx_t *rx);
 
 /*
  * Gives back every borrowed message now, so that an idle handle holds no page. May be called at
- * any time; the handle goes on where it is. Always 0.
+ * any time; the handle goes on where it is. Messages that were claimed ahead (run_max) and not yet
+ * received keep their page; a handle with run_max 1 has none. Always 0.
  */
 QUIRE_API int quire_rx_release(quire_rx_t *rx);
 

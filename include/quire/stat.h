@@ -69,10 +69,10 @@ struct quire_group_stat {
 enum quire_handle_kind { QUIRE_HANDLE_TX = 1, QUIRE_HANDLE_RX = 2, QUIRE_HANDLE_RETURNED = 3 };
 
 struct quire_handle_stat {
-    uint32_t handle;                      /* index */
-    uint32_t kind;                        /* enum quire_handle_kind */
-    uint32_t pid;                         /* of the process that opened it; a hint */
-    uint32_t claimed;                     /* messages claimed and not yet delivered */
+    uint32_t handle;  /* index */
+    uint32_t kind;    /* enum quire_handle_kind */
+    uint32_t pid;     /* of the process that opened it; a hint; 0 for RETURNED */
+    uint32_t claimed; /* messages claimed and not yet delivered */
     char group[QUIRE_GROUP_NAME_MAX + 1]; /* empty for producers */
     uint64_t page_no;                     /* page it stands on; UINT64_MAX: none */
     uint64_t next;                        /* next position it will deliver, when claimed > 0 */
