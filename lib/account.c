@@ -138,21 +138,25 @@ void qr_void_refold(struct quire *ch)
  * A frame's count goes to the channel: its past becomes the negative of its present, so that the
  * present page may still be counted anew from its slots.
  */
-void qr_void_fold(struct quire *ch)
+void qr_void_fold_frame(struct quire *ch, uint32_t frame_id)
 {
     struct qr_live *live = ch->view.live;
-    for (uint32_t f = 0; f < ch->frames_cap; f++) {
-        const struct qr_frame *frame = qr_store_frame_mapped(ch->store, f);
-        uint64_t n = frame ? frame_voids(frame->header) & SUM_MASK : 0;
-        if (n == 0)
-            continue;
-        /* relaxed, here and below: alone in the channel. */
-        uint64_t past = qr_load_relaxed(&frame->header->void_past);
-        qr_store_relaxed(&live->fold_voids, (qr_load_relaxed(&live->voids) + n) & SUM_MASK);
-        qr_store_relaxed(&live->fold_past, ((past >> 16) - n) << 16 | (past & 0xffffu));
-        qr_compiler_barrier(); /* a kill leaves a prefix of these stores: in this order */
-        qr_store_relaxed(&live->fold_frame, f + 1);
-        qr_compiler_barrier();
-        qr_void_refold(ch);
-    }
+    const struct qr_frame *frame = qr_store_frame_mapped(ch->store, frame_id);
+    uint64_t n = frame ? frame_voids(frame->header) & SUM_MASK : 0;
+    if (n == 0)
+        return;
+    /* relaxed, here and below: the frame and the fold are the caller's alone. */
+    uint64_t past = qr_load_relaxed(&frame->header->void_past);
+    qr_store_relaxed(&live->fold_voids, (qr_load_relaxed(&live->voids) + n) & SUM_MASK);
+    qr_store_relaxed(&live->fold_past, ((past >> 16) - n) << 16 | (past & 0xffffu));
+    qr_compiler_barrier(); /* a kill leaves a prefix of these stores: in this order */
+    qr_store_relaxed(&live->fold_frame, frame_id + 1);
+    qr_compiler_barrier();
+    qr_void_refold(ch);
+}
+
+void qr_void_fold(struct quire *ch)
+{
+    for (uint32_t f = 0; f < ch->frames_cap; f++)
+        qr_void_fold_frame(ch, f);
 }

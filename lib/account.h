@@ -25,6 +25,9 @@ void qr_void_turn(struct quire *ch, struct qr_frame_header *header, uint32_t fra
                   uint64_t page_no);
 /* All voids of the channel. */
 uint64_t qr_void_total(struct quire *ch);
+/* Moves the count of a frame that is about to go to the channel. The caller owns it, and folding.
+ */
+void qr_void_fold_frame(struct quire *ch, uint32_t frame_id);
 /* Moves the counts of all mapped frames to the channel. At close and after a repair, alone. */
 void qr_void_fold(struct quire *ch);
 /* Completes a fold that was interrupted. Alone in the channel. */

@@ -3,6 +3,7 @@
  * Giving frames back to the file system when the backlog that made them is gone. The blocks are
  * punched by the engine, away from whoever noticed; until that is done the frame is BUSY.
  */
+#include <lib/account.h>
 #include <lib/recycle.h>
 #include <pages/io.h>
 #include <poll.h>
@@ -71,6 +72,7 @@ static void give(struct quire *ch, uint32_t frame, uint64_t life)
         free(g);
         return;
     }
+    qr_void_fold_frame(ch, frame);
     ch->giving_back++;
     g->frame = frame;
     g->op.kind = QR_OP_PUNCH;
