@@ -72,6 +72,8 @@ int bench_channel_close(struct bench_channel *bench);
 /* The floor: what the processor itself takes, in ns. */
 double bench_floor_xadd(void);
 double bench_floor_memcpy(uint32_t size);
+/* A fetch-add, a copy of 16 B and a publishing store, and nothing else. */
+int bench_floor_send(double *ns);
 /* Filling and checking messages with no queue between: part of every figure. */
 int bench_floor_harness(uint32_t size, double *ns);
 

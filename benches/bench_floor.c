@@ -5,9 +5,11 @@
  */
 #include <benches/bench_message.h>
 #include <pages/base/atomic.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define ROUNDS 1000000u
+#define ROUNDS          1000000u
+#define BENCH_SIZE_BARE 16ull
 
 /* The compiler must neither drop a result nor move work out of the clock's reach. */
 #define KEEP(value) __asm__ __volatile__("" : : "r"(value) : "memory")
@@ -27,6 +29,53 @@ double bench_floor_xadd(void)
         KEEP(sum);
     }
     return (double)(bench_cpu_ns() - begin) / ROUNDS;
+}
+
+/* A page of nothing but a claim word, an index and data: what no send can do without. */
+#define SLOTS 43690u
+struct bare {
+    _Alignas(128) qr_atomic_u64 claim; /* units:47 | count:17 */
+    _Alignas(128) qr_atomic_u64 slots[SLOTS];
+    unsigned char data[SLOTS * (BENCH_SIZE_BARE + 8)];
+};
+
+/* Eight bytes at a time: they were stored so just before. */
+__attribute__((noinline)) static int bare_send(struct bare *bare, const uint64_t *words)
+{
+    /* One thread: the orders are those of a real send, and cost the same here. */
+    uint64_t old = qr_add_acquire(&bare->claim, (BENCH_SIZE_BARE / 8 + 1) << 17 | 1);
+    uint64_t slot = old & 0x1ffff;
+    unsigned char *at = bare->data + (old >> 17) * 8;
+    uint64_t record[3] = {BENCH_SIZE_BARE, words[0], words[1]};
+
+    if (slot >= SLOTS)
+        return -1;
+    memcpy(at, record, sizeof(record));
+    qr_store_release(&bare->slots[slot], old);
+    return 0;
+}
+
+int bench_floor_send(double *ns)
+{
+    struct bare *bare = aligned_alloc(128, sizeof(*bare));
+    uint64_t words[2], begin = 0;
+
+    if (!bare)
+        return bench_fail("memory", QUIRE_ENOSPC);
+    memset(bare, 0, sizeof(*bare));
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        if (i % SLOTS == 0)
+            qr_store_relaxed(&bare->claim, 0); /* the next page; one thread */
+        if (i == SLOTS)
+            begin = bench_cpu_ns(); /* all of it was written once */
+        bench_fill(words, i, BENCH_SIZE_BARE);
+        KEEP(words);
+        if (bare_send(bare, words) != 0)
+            break;
+    }
+    *ns = (double)(bench_cpu_ns() - begin) / (ROUNDS - SLOTS);
+    free(bare);
+    return 0;
 }
 
 BENCH_INLINE double copies(unsigned rounds, uint32_t size)

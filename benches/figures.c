@@ -121,6 +121,8 @@ static struct measured cases[CASES] = {
 static struct bench_figure xadd = {"floor.xadd_ns", "lock xadd, one thread", "ns", 0, {0}};
 static struct bench_figure memcpy_16 = {"floor.memcpy16_ns", "memcpy 16 B, hot", "ns", 0, {0}};
 static struct bench_figure memcpy_64 = {"floor.memcpy64_ns", "memcpy 64 B, hot", "ns", 0, {0}};
+static struct bench_figure bare_send = {
+    "floor.send16_ns", "bare claim, copy, publish 16 B", "ns", 0, {0}};
 static struct bench_figure harness_16 = {
     "floor.harness16_ns", "fill and check 16 B, no queue", "ns", 0, {0}};
 static struct bench_figure harness_64 = {
@@ -233,7 +235,11 @@ static int run_floor(const struct figures_options *options)
     bench_figure_add(&xadd, bench_floor_xadd());
     bench_figure_add(&memcpy_16, bench_floor_memcpy(16));
     bench_figure_add(&memcpy_64, bench_floor_memcpy(64));
-    int rc = bench_floor_harness(16, &ns);
+    int rc = bench_floor_send(&ns);
+    if (rc != 0)
+        return rc;
+    bench_figure_add(&bare_send, ns);
+    rc = bench_floor_harness(16, &ns);
     if (rc != 0)
         return rc;
     bench_figure_add(&harness_16, ns);
@@ -336,12 +342,13 @@ void figures_derive(void)
 
 const struct bench_figure *const *figures_all(void)
 {
-    static const struct bench_figure *all[5 + 4 * CASES + 6 + 1];
+    static const struct bench_figure *all[6 + 4 * CASES + 6 + 1];
     unsigned n = 0;
 
     all[n++] = &xadd;
     all[n++] = &memcpy_16;
     all[n++] = &memcpy_64;
+    all[n++] = &bare_send;
     all[n++] = &harness_16;
     all[n++] = &harness_64;
     for (unsigned i = 0; i < CASES; i++) {
