@@ -30,6 +30,8 @@
 _Static_assert(QR_CLAIM_TAG_SHIFT + 14u == 64u, "the fields fill the word");
 _Static_assert(QR_MESSAGES_MAX + QR_HANDLES * QR_CLAIM_COUNT_MAX <= QR_CLAIM_COUNT_MASK,
                "I12: a failed add of every handle stays within count");
+_Static_assert((1u << 16) + QR_HANDLES * QR_CLAIM_COUNT_MAX <= QR_CLAIM_COUNT_MASK,
+               "I12: and of a frame that is closed for want of a page");
 _Static_assert(QR_MESSAGES_MAX < 1u << 16, "a closed word's count lies beyond every page's");
 
 static inline uint64_t qr_claim_count(uint64_t word)

@@ -136,17 +136,6 @@ uint64_t qr_groups_floor(struct quire *ch, uint64_t tail)
     return floor;
 }
 
-/* A frame whose closed claim word has the tag of the new page could not be told from an open one.
- */
-static int tag_clashes(struct quire *ch, uint32_t frame_id, uint64_t page_no)
-{
-    const struct qr_frame *frame;
-    if (qr_store_frame(ch->store, frame_id, &frame) != 0)
-        return 1;
-    /* relaxed: the frame is closed, only the low fields can still change. */
-    return qr_claim_tag(qr_load_relaxed(&frame->header->claim)) == qr_claim_tag_of(page_no);
-}
-
 struct candidates {
     uint64_t page_no; /* of the newest retired page; none: frame < 0 */
     int64_t frame;
@@ -168,12 +157,11 @@ static void survey(struct quire *ch, uint64_t page_no, uint64_t below, struct ca
         uint64_t life = qr_load_acquire(&ch->view.life[f]);
         uint64_t page = qr_life_page(life);
         int free = page == QR_PAGE_FREE || (page < page_no && !qr_holds(ch, f, page));
-        if (free && c->free < 0 && !tag_clashes(ch, f, page_no)) {
+        if (free && c->free < 0) {
             c->free = f;
             c->free_life = life;
         }
-        if (free || page >= below || (c->frame >= 0 && page < c->page_no) ||
-            tag_clashes(ch, f, page_no))
+        if (free || page >= below || (c->frame >= 0 && page < c->page_no))
             continue;
         c->frame = f;
         c->page_no = page;

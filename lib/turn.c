@@ -66,6 +66,24 @@ static int raise_page_no(struct quire *ch, const struct qr_frame *frame, uint32_
     return seen == page_no;
 }
 
+/*
+ * A frame that lay idle for a multiple of 16383 pages has the new page's tag in its closed word. It
+ * gets the tag that no page has, before page_no is raised: from then on the tag means an open page.
+ */
+static void neutral_tag(struct qr_frame_header *header, uint64_t page_no)
+{
+    /* [A13 open] pairs with R13: had the page been opened, page_no would be seen raised. */
+    uint64_t word = qr_load_acquire(&header->claim);
+    while (qr_claim_tag(word) == qr_claim_tag_of(page_no)) {
+        uint64_t seen = qr_load_acquire(&header->page_no); /* [A12 page_no] pairs with R12 */
+        if ((seen != QR_PAGE_NO_NONE && seen >= page_no) ||
+            /* [R13 open] [A13 open] the frame is still closed; only failed claims change the word.
+             */
+            qr_cas_acq_rel(&header->claim, &word, QR_CLAIM_CLOSED))
+            return;
+    }
+}
+
 /* The frame was taken for page_no in vain: it holds nothing. */
 static void restore_free(struct quire *ch, uint32_t frame_id, uint64_t page_no)
 {
@@ -85,6 +103,7 @@ static int finish_assign(struct quire *ch, uint32_t frame_id, uint64_t page_no)
         return rc;
     }
     qr_void_turn(ch, frame->header, frame_id, page_no);
+    neutral_tag(frame->header, page_no);
     if (!raise_page_no(ch, frame, frame_id, page_no))
         return 0;
     qr_atomic_u64 *slot = &ch->view.directory[page_no & ch->directory_mask];
