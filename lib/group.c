@@ -34,7 +34,7 @@ static int grow_list(struct quire *ch, uint32_t count)
         return -ENOMEM;
     list->capacity = capacity;
     list->older = old;
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; old && i < count; i++)
         list->group[i] = old->group[i];
     /* [R1 groups] pairs with A1 in channel.h: all groups counted so far are in it. */
     qr_store_release(&ch->group_list, (uint64_t)(uintptr_t)list);
@@ -55,7 +55,7 @@ static int add_group(struct quire *ch, const char *name, const struct qr_group_m
     group->map = *map;
     group->block = map->block;
     group->id = map->block->group_id;
-    strcpy(group->name, name);
+    memcpy(group->name, name, strlen(name) + 1); /* its length was checked: it is a group's */
     qr_groups(ch)->group[count] = group;
     /* [R1 groups] pairs with A1. */
     qr_store_release(&ch->group_count, count + 1);

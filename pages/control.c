@@ -117,8 +117,8 @@ int qr_control_read(int fd, struct qr_superblock *sb, int read_only)
 {
     struct qr_superblock copy[2];
     struct stat st;
-    int good[2];
-    int observe_only[2];
+    int good[2] = {QUIRE_EBADFILE, QUIRE_EBADFILE};
+    int observe_only[2] = {0, 0};
     int rc = qr_io_fstat(fd, &st);
     for (unsigned i = 0; i < 2 && rc == 0; i++)
         rc = read_copy(fd, (uint64_t)st.st_size, i, &copy[i], &good[i], &observe_only[i]);
