@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/* Consumers' side of the record. See world.h. */
+#include <stdio.h>
+#include <string.h>
+#include <tests/explore/sched.h>
+#include <tests/explore/world.h>
+
+static void group_begin(struct world *w, uint32_t group, const struct quire_where *where)
+{
+    struct world_group *g = &w->group[group];
+    snprintf(g->name, sizeof g->name, "g%u", group);
+    g->late = sched_active();
+    g->asked = sched_tick();
+    if (where) {
+        g->where = *where;
+    }
+}
+
+uint32_t world_subscribe(struct world *w, uint32_t group, const struct quire_where *where,
+                         uint32_t run_max, uint32_t wait)
+{
+    struct quire_rx_options options = QUIRE_RX_OPTIONS_INIT;
+    struct world_group *g = &w->group[group];
+    int is_new = !g->used;
+    if (w->rxs == WORLD_RX) {
+        sched_fail("the record of consumers is full");
+    }
+    uint32_t index = w->rxs++;
+    struct world_rx *rx = &w->rx[index];
+    memset(rx, 0, sizeof *rx);
+    rx->group = group;
+    options.run_max = run_max;
+    options.wait = wait;
+    if (is_new) {
+        g->used = 1;
+        group_begin(w, group, where);
+    }
+    int rc;
+    while ((rc = quire_rx_subscribe(w->channel, g->name, where, &options, &rx->rx)) ==
+               QUIRE_EBUSY &&
+           sched_active()) {
+        sched_wait();
+    }
+    if (rc == QUIRE_ENOENT && where && where->kind >= QUIRE_PAGE && is_new) {
+        g->used = 0;
+        w->rxs--;
+        sched_note("%s: the place is no longer held", g->name);
+        return WORLD_NONE;
+    }
+    if (rc) {
+        sched_fail("quire_rx_subscribe: %s (%d)", quire_errname(rc), rc);
+    }
+    if (is_new) {
+        g->answered = sched_tick();
+    }
+    g->members += w->finishing ? 0u : 1u;
+    sched_note("rx%u joined %s", index, g->name);
+    sched_progress();
+    return index;
+}
+
+/* I6: what is borrowed has not changed. */
+static void check_borrows(struct world_rx *rx)
+{
+    for (uint32_t i = 0; i < rx->borrows; i++) {
+        const struct world_borrow *b = &rx->borrow[i];
+        uint32_t producer;
+        uint32_t seq;
+        if (!world_payload_check(b->data, b->size, &producer, &seq) || producer != b->producer ||
+            seq != b->seq) {
+            sched_fail("I6: borrowed message %u.%u changed", b->producer, b->seq);
+        }
+    }
+}
+
+static void give_back(struct world_rx *rx)
+{
+    check_borrows(rx);
+    rx->borrows = 0;
+}
+
+void world_rx_close(struct world *w, uint32_t index)
+{
+    struct world_rx *rx = &w->rx[index];
+    give_back(rx);
+    quire_rx_close(rx->rx);
+    rx->rx = NULL;
+    sched_note("rx%u closed", index);
+    sched_progress();
+}
+
+void world_release(struct world *w, uint32_t index)
+{
+    give_back(&w->rx[index]);
+    if (quire_rx_release(w->rx[index].rx)) {
+        sched_fail("quire_rx_release failed");
+    }
+    sched_note("rx%u released", index);
+    sched_progress();
+}
+
+static void got_message(struct world *w, uint32_t index, const struct quire_msg *msg)
+{
+    struct world_rx *rx = &w->rx[index];
+    if (w->gots == WORLD_GOT) {
+        sched_fail("the record of deliveries is full: a message is delivered again and again?");
+    }
+    struct world_got *got = &w->got[w->gots++];
+    memset(got, 0, sizeof *got);
+    got->group = rx->group;
+    got->rx = index;
+    got->flags = msg->flags;
+    got->position = msg->position;
+    got->tick = sched_tick();
+    if (!world_payload_check(msg->data, msg->size, &got->producer, &got->seq)) {
+        sched_fail("I4: the message at %llu.%u is not what any producer sent",
+                   (unsigned long long)QUIRE_PAGE_OF(msg->position), QUIRE_SLOT_OF(msg->position));
+    }
+    sched_note("rx%u got %u.%u at %llu.%u%s", index, got->producer, got->seq,
+               (unsigned long long)QUIRE_PAGE_OF(msg->position), QUIRE_SLOT_OF(msg->position),
+               msg->flags & QUIRE_MSG_RETURNED ? " returned" : "");
+    if (!(msg->flags & QUIRE_MSG_RETURNED)) {
+        if (msg->position < rx->next_min) {
+            sched_fail("I2: positions of one handle went backwards");
+        }
+        rx->next_min = msg->position + 1;
+    }
+    if (rx->borrows < WORLD_BORROW) {
+        struct world_borrow borrow = {msg->data, msg->size, got->producer, got->seq};
+        rx->borrow[rx->borrows++] = borrow;
+    }
+    check_borrows(rx);
+    w->group[rx->group].delivered++;
+    sched_progress();
+}
+
+static void got_lapped(struct world *w, uint32_t index)
+{
+    struct quire_lost lost = quire_rx_lost(w->rx[index].rx);
+    if (w->options.full_policy != QUIRE_FULL_DROP_OLDEST) {
+        sched_fail("I8: LAPPED though nothing may be dropped");
+    }
+    if (lost.count && lost.first > lost.last) {
+        sched_fail("the account of a loss is upside down");
+    }
+    w->group[w->rx[index].group].lost += lost.count;
+    sched_note("rx%u lost %llu", index, (unsigned long long)lost.count);
+    sched_progress();
+}
+
+/* Every answer but a message. Returns as world_try_recv. */
+static int other_answer(struct world *w, uint32_t index, int rc, uint64_t begin)
+{
+    switch (rc) {
+    case QUIRE_EAGAIN:
+        if (w->empties < WORLD_EMPTY) {
+            struct world_empty empty = {w->rx[index].group, begin, sched_tick()};
+            w->empty[w->empties++] = empty;
+        }
+        sched_note("rx%u nothing", index);
+        return 0;
+    case QUIRE_PAGE_END:
+        give_back(&w->rx[index]);
+        sched_note("rx%u page end", index);
+        if (quire_rx_next_page(w->rx[index].rx)) {
+            sched_fail("quire_rx_next_page failed");
+        }
+        sched_progress();
+        return -1;
+    case QUIRE_LAPPED:
+        got_lapped(w, index);
+        return -1;
+    default:
+        sched_fail("receive: %s (%d)", quire_errname(rc), rc);
+    }
+}
+
+int world_try_recv(struct world *w, uint32_t index)
+{
+    struct quire_msg msg;
+    uint64_t begin = sched_tick();
+    int rc = quire_rx_try_recv(w->rx[index].rx, &msg);
+    if (rc) {
+        return other_answer(w, index, rc, begin);
+    }
+    got_message(w, index, &msg);
+    return 1;
+}
+
+int world_group_done(const struct world *w, uint32_t group)
+{
+    return w->group[group].delivered + w->group[group].lost >= w->planned;
+}
+
+void world_recv(struct world *w, uint32_t index, uint32_t count)
+{
+    uint32_t got = 0;
+    while (got < count && !world_group_done(w, w->rx[index].group)) {
+        int rc = world_try_recv(w, index);
+        if (rc == 0) {
+            sched_wait();
+        }
+        got += rc > 0 ? 1u : 0u;
+    }
+}
+
+void world_recv_sleeping(struct world *w, uint32_t index)
+{
+    for (;;) {
+        struct quire_msg msg;
+        int rc = quire_rx_recv(w->rx[index].rx, &msg);
+        if (rc == QUIRE_CLOSED) {
+            return;
+        }
+        if (rc) {
+            other_answer(w, index, rc, 0);
+        } else {
+            got_message(w, index, &msg);
+        }
+    }
+}
+
+void world_wait_done(struct world *w)
+{
+    for (uint32_t g = 0; g < WORLD_GROUPS; g++) {
+        while (w->group[g].used && !world_group_done(w, g)) {
+            sched_wait();
+        }
+    }
+}

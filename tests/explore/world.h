@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One small channel and everything that happened to it: what was sent, what was delivered to whom
+ * and when. Scenarios act through these functions; world_finish() drains what is left and holds
+ * the record against the invariants. Ticks order the calls of different coroutines.
+ */
+#ifndef EXPLORE_WORLD_H
+#define EXPLORE_WORLD_H
+
+#include <quire.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WORLD_SENT   128u
+#define WORLD_GOT    512u
+#define WORLD_EMPTY  512u
+#define WORLD_RX     12u
+#define WORLD_TX     8u
+#define WORLD_GROUPS 3u
+#define WORLD_BORROW 64u
+
+/* A call that took or may have taken one slot. Aborted reservations have published == 0. */
+struct world_sent {
+    uint32_t producer;
+    uint32_t seq;
+    uint32_t size;
+    int published;
+    uint64_t first;    /* ticks: of the first try, */
+    uint64_t begin;    /* of the try that went well: what failed before took nothing, */
+    uint64_t end;      /* and of the return */
+    uint64_t position; /* UINT64_MAX: not known */
+};
+
+struct world_got {
+    uint32_t group;
+    uint32_t rx;
+    uint32_t producer;
+    uint32_t seq;
+    uint32_t flags;
+    uint64_t position;
+    uint64_t tick;
+};
+
+/* A receive that found nothing. */
+struct world_empty {
+    uint32_t group;
+    uint64_t begin;
+    uint64_t end;
+};
+
+struct world_borrow {
+    const void *data;
+    uint32_t size;
+    uint32_t producer;
+    uint32_t seq;
+};
+
+struct world_rx {
+    quire_rx_t *rx;
+    uint32_t group;
+    uint64_t next_min; /* I2: positions below it have been passed */
+    uint32_t borrows;
+    struct world_borrow borrow[WORLD_BORROW];
+};
+
+struct world_group {
+    char name[8];
+    int used;
+    int late;          /* made during the run: where it begins is checked, not known */
+    uint32_t members;  /* handles ever opened by the scenario */
+    uint64_t asked;    /* tick when the first subscribe began */
+    uint64_t answered; /* tick when it returned */
+    struct quire_where where;
+    uint64_t lost; /* as told by LAPPED */
+    uint32_t delivered;
+};
+
+struct world {
+    quire_t *channel;
+    struct quire_options options;
+    uint32_t planned;   /* messages that the scenario will publish */
+    uint32_t published; /* so far */
+    int closed;         /* the scenario closed the channel itself */
+    int finishing;      /* what runs now is world_finish */
+    quire_tx_t *tx[WORLD_TX];
+    uint32_t tx_seq[WORLD_TX];
+    struct world_rx rx[WORLD_RX];
+    uint32_t rxs;
+    struct world_group group[WORLD_GROUPS];
+    struct world_sent sent[WORLD_SENT];
+    uint32_t sents;
+    struct world_got got[WORLD_GOT];
+    uint32_t gots;
+    struct world_empty empty[WORLD_EMPTY];
+    uint32_t empties;
+    uint64_t full;  /* sends that found no page */
+    uint32_t again; /* sends that were tried again */
+};
+
+/* Geometry: messages per page, pages, policy. Memory backing, 4096 bytes a page. */
+void world_open(struct world *w, uint32_t max_messages, uint32_t max_pages, uint32_t policy);
+/* Says how many more messages will be published in all. */
+void world_plan(struct world *w, uint32_t messages);
+/* Checks everything and closes what is open. Outside a run. */
+void world_finish(struct world *w);
+
+/* --- producers; tx is an index 0..WORLD_TX-1 that is also the producer's name --- */
+void world_tx_open(struct world *w, uint32_t tx);
+void world_tx_close(struct world *w, uint32_t tx);
+/* Sends one message, waiting for others while the channel is full. */
+void world_send(struct world *w, uint32_t tx, uint32_t size);
+/* The same with the call that sleeps (BLOCK). */
+void world_send_sleeping(struct world *w, uint32_t tx, uint32_t size);
+/* One try. Returns 1 when it was sent, 0 when the channel was full. */
+int world_try_send(struct world *w, uint32_t tx, uint32_t size);
+void world_send_batch(struct world *w, uint32_t tx, uint32_t count, uint32_t size);
+/* Reserves, then commits used bytes, or aborts (used == WORLD_ABORT). */
+#define WORLD_ABORT UINT32_MAX
+void world_reserve(struct world *w, uint32_t tx, uint32_t size, uint32_t used);
+
+/* --- consumers; named by an index into rx[] --- */
+/* WORLD_NONE: the place asked for is no longer held (only where says a page or a position). */
+#define WORLD_NONE UINT32_MAX
+uint32_t world_subscribe(struct world *w, uint32_t group, const struct quire_where *where,
+                         uint32_t run_max, uint32_t wait);
+void world_rx_close(struct world *w, uint32_t rx);
+void world_release(struct world *w, uint32_t rx);
+/*
+ * One try: 1 a message, 0 nothing (EAGAIN), -1 something else was said (PAGE_END was answered
+ * with next_page, LAPPED was recorded): try again at once.
+ */
+int world_try_recv(struct world *w, uint32_t rx);
+/* Receives until it has count messages or its group has all that is planned. */
+void world_recv(struct world *w, uint32_t rx, uint32_t count);
+/* The same with the call that sleeps; ends when the channel is closed. */
+void world_recv_sleeping(struct world *w, uint32_t rx);
+/* 1 when the group was given, or told the loss of, everything planned. */
+int world_group_done(const struct world *w, uint32_t group);
+/* Waits until every group is done. */
+void world_wait_done(struct world *w);
+/* Closes the channel itself; handles stay. */
+void world_close_channel(struct world *w);
+
+/* --- the payload: who, which, how long, then a pattern of these --- */
+#define WORLD_SIZE_MIN 8u
+void world_payload_fill(void *data, uint32_t producer, uint32_t seq, uint32_t size);
+/* Reads the names; returns 0 when the bytes are not exactly what fill wrote. */
+int world_payload_check(const void *data, uint32_t size, uint32_t *producer, uint32_t *seq);
+
+/* oracle.c */
+void world_check_record(struct world *w);
+
+#endif

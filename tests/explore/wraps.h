@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: MIT */
+/* What the wrapped calls (wraps.c) ask of the scheduler, only inside a coroutine. */
+#ifndef EXPLORE_WRAPS_H
+#define EXPLORE_WRAPS_H
+
+#include <stdint.h>
+
+/* The current coroutine cannot go on before another one has written something. */
+void sched_spin(void);
+/* The current coroutine has changed something that no scheduling point shows. */
+void sched_wrote(void);
+/* Sleeps until a wake on the address with a common bit. */
+void sched_sleep(const void *address, uint32_t bitset);
+/* Wakes up to count sleepers; returns how many. */
+int sched_wake(const void *address, uint32_t count, uint32_t bitset);
+
+/* Before a channel is opened: memory of the run before is gone. */
+void wraps_reset(void);
+
+#endif
