@@ -119,6 +119,43 @@ static void beside_the_owner(void)
     CHECK_OK(quire_close(observers[2]));
 }
 
+/* What is made after the observer has opened is seen all the same. */
+static void sees_what_is_new(void)
+{
+    struct quire_options options = cell_options(SMALL_PAGE, 2);
+    struct quire_plan plan;
+    quire_t *channel, *observer;
+    quire_tx_t *tx;
+    quire_rx_t *rx;
+    char name[] = "g0";
+    uint64_t sent;
+
+    CHECK_OK(quire_plan(&options, 1, &plan));
+    options.full_policy = QUIRE_FULL_GROW;
+    options.max_bytes = 8 * plan.page_bytes;
+    channel = cell_open(&options);
+    observer = observe();
+    for (uint32_t i = 0; i < 3; i++) {
+        name[1] = (char)('0' + i);
+        quire_rx_close(open_rx(channel, name));
+        CHECK_EQ(stat_of(observer).groups, i + 1);
+        CHECK_EQ(group_of(observer, name).lag_messages, 0);
+    }
+    tx = open_tx(channel);
+    sent = fill(tx, 1, 0, 500);
+    CHECK_EQ(sent, 8 * page_room(SMALL_PAGE, 500));
+    CHECK_EQ(stat_of(observer).pages_used, 8);
+    CHECK_EQ(stat_of(observer).pages_made, 8);
+    CHECK_EQ(stat_of(observer).bytes, stat_of(channel).bytes);
+    rx = open_rx(channel, "g1");
+    CHECK_EQ(group_of(observer, "g1").members, 1);
+    CHECK_EQ(group_of(observer, "g2").lag_bytes, sent * record_bytes(500));
+    quire_rx_close(rx);
+    quire_tx_close(tx);
+    CHECK_OK(quire_close(channel));
+    CHECK_OK(quire_close(observer));
+}
+
 static void takes_no_lock(void)
 {
     quire_t *channel = cell_small(2), *observer;
@@ -189,6 +226,7 @@ static void does_not_repair(void)
 static const struct test_case cases[] = {
     {"observe: handles are refused", handles_are_refused, 0},
     {"observe: beside the owner", beside_the_owner, 0},
+    {"observe: sees what is new", sees_what_is_new, 0},
     {"observe: takes no lock", takes_no_lock, 0},
     {"observe: changes nothing", changes_nothing, 0},
     {"observe: does not repair", does_not_repair, 0},

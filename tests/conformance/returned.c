@@ -68,6 +68,7 @@ static void to_another_member(void)
     handle = handle_of(channel, "g", QUIRE_HANDLE_RETURNED);
     CHECK_EQ(handle.claimed, ahead);
     CHECK_EQ(handle.next, QUIRE_POSITION(0, 1));
+    CHECK_EQ(handle.pid, 0);
     for (uint64_t i = 1; i < 30; i++) {
         struct quire_msg msg = take_number(two, 1, i, 40);
 
