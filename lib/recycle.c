@@ -98,6 +98,14 @@ int qr_protected(struct quire *ch, uint64_t page_no)
     return 0;
 }
 
+/* Steps 2 and 3 for a page with that final count. */
+static int needed(struct quire *ch, const struct qr_frame *frame, uint64_t page_no, uint32_t final)
+{
+    int walked = 0;
+    return !groups_done(ch, page_no, final, &walked) ||
+           (!walked && !qr_complete(frame, page_no, final)) || qr_protected(ch, page_no);
+}
+
 int qr_recyclable(struct quire *ch, uint32_t frame_id, uint64_t page_no)
 {
     const struct qr_frame *frame;
@@ -107,16 +115,15 @@ int qr_recyclable(struct quire *ch, uint32_t frame_id, uint64_t page_no)
     if (final < 0 || final > (int64_t)ch->max_messages || !qr_accounted(ch, page_no))
         return 0;
     /* [A8 needs] pairs with R8 in run.c and group.c, as does the second look below. */
-    uint32_t seq = qr_load_acquire(&ch->view.live->needs_seq);
-    int walked = 0;
-    if (!groups_done(ch, page_no, (uint32_t) final, &walked))
-        return 0;
-    if (!walked && !qr_complete(frame, page_no, (uint32_t) final))
-        return 0;
-    if (qr_protected(ch, page_no))
-        return 0;
-    /* [A8 needs] pairs with R8: what moved behind our back moved before this. */
-    return qr_load_acquire(&ch->view.live->needs_seq) == seq;
+    uint32_t seq = qr_load_acquire(&ch->view.live->needs_seq), before;
+    do {
+        before = seq;
+        if (needed(ch, frame, page_no, (uint32_t) final))
+            return 0;
+        /* [A8 needs] pairs with R8: what moved behind our back moved before this. */
+        seq = qr_load_acquire(&ch->view.live->needs_seq);
+    } while (seq != before);
+    return 1;
 }
 
 uint64_t qr_groups_floor(struct quire *ch, uint64_t tail)

@@ -40,10 +40,12 @@ static void stand_on(struct quire_rx *rx, uint64_t page_no)
     qr_store_release(&rx->line->stand, page_no + 1);
 }
 
-static void clear_intent(struct quire_rx *rx)
+/* A claim that failed protects nothing any more; a producer may have seen that it did. */
+static void drop_intent(struct quire_rx *rx)
 {
-    /* [R17 intent] pairs with A17: a claim that failed protects nothing. */
+    /* [R17 intent] pairs with A17. */
     qr_store_release(&rx->line->intent, QR_INTENT_NONE);
+    qr_freed(rx->channel, rx->channel->view.live);
 }
 
 static void take_in_hand(struct quire_rx *rx, uint64_t position, uint32_t n, uint32_t flags)
@@ -65,7 +67,7 @@ static int claim(struct quire_rx *rx, uint64_t head, uint64_t position, uint32_t
     qr_store_release(&rx->line->intent, intent);
     /* [R5 head] pairs with A5: whoever sees the run taken sees whose it is. */
     if (!qr_cas_acq_rel(&b->head, &head, qr_head(position + n, rx->index))) {
-        clear_intent(rx);
+        drop_intent(rx);
         return 0;
     }
     /* [R17 intent] pairs with A17; a helper may have stored the same value. */
@@ -260,7 +262,7 @@ static int adopt(struct quire_rx *rx, uint32_t orphan, uint32_t state, const str
     struct qr_live *live = rx->channel->view.live;
     struct qr_handle *from = qr_handle(rx->channel, orphan);
     uint64_t intent = qr_intent(run->start, run->n, QR_INTENT_RETURNED);
-    clear_intent(rx);
+    qr_store_release(&rx->line->intent, QR_INTENT_NONE); /* [R17 intent] pairs with A17 */
     /* [R18 next] pairs with A18: an older run lies before what was delivered last. */
     qr_store_release(&rx->line->next, run->start);
     /* relaxed: read only once this thread is dead. */
@@ -269,7 +271,7 @@ static int adopt(struct quire_rx *rx, uint32_t orphan, uint32_t state, const str
     uint32_t adopted = (state & QR_HANDLE_GENERATION) | rx->index << 8 | QR_HANDLE_ADOPTED;
     /* [A7 line] [R7 line] one adopter; the generation tells an orphan from a later one. */
     if (!qr_cas_acq_rel(&from->state, &state, adopted)) {
-        clear_intent(rx);
+        drop_intent(rx);
         return 0;
     }
     /* [R8 needs] pairs with A8: a recycler that saw neither line looks again. */

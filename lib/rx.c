@@ -89,9 +89,11 @@ static int look_now(struct quire_rx *rx, struct quire_msg *msg)
 static int sleep_for_message(struct quire_rx *rx, struct quire_msg *msg, uint64_t deadline_ns)
 {
     struct qr_sleep sleep;
-    qr_sleep_consumer(rx->channel, rx->group, qr_run_held(rx), &sleep);
+    int held = qr_run_held(rx);
+    qr_sleep_consumer(rx->channel, rx->group, held, &sleep);
     int rc = look_now(rx, msg);
-    if (rc != QUIRE_EAGAIN) {
+    /* A hole that was claimed just now must be slept for as one: its publisher wakes all then. */
+    if (rc != QUIRE_EAGAIN || held != qr_run_held(rx)) {
         qr_sleep_cancel(&sleep);
         return rc;
     }

@@ -99,16 +99,20 @@ static int group_sleeps(struct quire *ch)
 
 /*
  * Lowers an attention bit that nobody needs. A sleeper raises its count before the bit: if the bit
- * it raised is the one lowered here, its count is seen in the second look.
+ * it raised is the one lowered here, its count is seen in the second look. What was published
+ * between the two has then woken nobody, so all who are counted are woken to look for themselves.
  */
-static void lower_attention(struct quire *ch, uint32_t bit, int (*needed)(struct quire *))
+static void lower_attention(struct quire *ch, uint32_t bit, int (*needed)(struct quire *),
+                            void (*wake_all)(struct quire *))
 {
     if (needed(ch))
         return;
     /* [A16 attention] pairs with R16. */
     qr_and_acq_rel(&ch->view.live->attention, ~bit);
-    if (needed(ch))
-        qr_or_acq_rel(&ch->view.live->attention, bit); /* [R16 attention] pairs with A16 */
+    if (!needed(ch))
+        return;
+    qr_or_acq_rel(&ch->view.live->attention, bit); /* [R16 attention] pairs with A16 */
+    wake_all(ch);
 }
 
 static void wake_groups(struct quire *ch, int all)
@@ -117,7 +121,17 @@ static void wake_groups(struct quire *ch, int all)
     struct qr_group_list *list = qr_groups(ch);
     for (uint32_t i = 0; i < count; i++)
         qr_wake_group(ch, list->group[i], all);
-    lower_attention(ch, QR_ATTEND_CONSUMERS, group_sleeps);
+}
+
+static void wake_all_groups(struct quire *ch)
+{
+    wake_groups(ch, 1);
+}
+
+static void attend_consumers(struct quire *ch, int all)
+{
+    wake_groups(ch, all);
+    lower_attention(ch, QR_ATTEND_CONSUMERS, group_sleeps, wake_all_groups);
 }
 
 void qr_wake_consumers(struct quire *ch)
@@ -127,7 +141,7 @@ void qr_wake_consumers(struct quire *ch)
         qr_full_fence(); /* where membarrier is refused */
     /* relaxed: ordered by the barrier, as in qr_published. */
     if (qr_load_relaxed(&ch->view.live->attention) & QR_ATTEND_CONSUMERS)
-        wake_groups(ch, 1);
+        attend_consumers(ch, 1);
 }
 
 static int space_sleeps(struct quire *ch)
@@ -136,12 +150,16 @@ static int space_sleeps(struct quire *ch)
     return qr_load_acquire(&ch->view.live->space_sleepers) != 0;
 }
 
+static void wake_all_producers(struct quire *ch)
+{
+    wake(&ch->view.live->space_seq, &ch->view.live->space_sleepers, INT_MAX);
+}
+
 void qr_wake_space(struct quire *ch)
 {
-    struct qr_live *live = ch->view.live;
     if (space_sleeps(ch))
-        wake(&live->space_seq, &live->space_sleepers, INT_MAX);
-    lower_attention(ch, QR_ATTEND_SPACE, space_sleeps);
+        wake_all_producers(ch);
+    lower_attention(ch, QR_ATTEND_SPACE, space_sleeps, wake_all_producers);
 }
 
 void qr_attend(struct quire *ch)
@@ -149,7 +167,7 @@ void qr_attend(struct quire *ch)
     /* relaxed: the caller has ordered it. */
     uint32_t attention = qr_load_relaxed(&ch->view.live->attention);
     if (attention & QR_ATTEND_CONSUMERS)
-        wake_groups(ch, 0);
+        attend_consumers(ch, 0);
     /* The last publish of a page may be what a page to be given up was waiting for. */
     if (attention & QR_ATTEND_SPACE)
         qr_wake_space(ch);
@@ -157,12 +175,11 @@ void qr_attend(struct quire *ch)
 
 void qr_wake_everybody(struct quire *ch)
 {
-    struct qr_live *live = ch->view.live;
     uint32_t count = qr_group_count(ch);
     struct qr_group_list *list = qr_groups(ch);
     for (uint32_t i = 0; i < count; i++)
         wake(&list->group[i]->block->wait_seq, &list->group[i]->block->sleepers, INT_MAX);
-    wake(&live->space_seq, &live->space_sleepers, INT_MAX);
+    wake_all_producers(ch);
 }
 
 int qr_pause_step(struct qr_pause *p)
