@@ -5,6 +5,7 @@
  */
 #include <benches/bench_message.h>
 #include <pages/base/atomic.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,6 +30,69 @@ double bench_floor_xadd(void)
         KEEP(sum);
     }
     return (double)(bench_cpu_ns() - begin) / ROUNDS;
+}
+
+struct rally {
+    _Alignas(128) qr_atomic_u64 ball;
+    _Alignas(128) double ns; /* of one round trip */
+};
+#define RALLIES 20000u
+#define PART    500u
+
+static void hit(struct rally *rally, uint64_t seen)
+{
+    /* acquire and release: each side's write is the other's read */
+    while (qr_load_acquire(&rally->ball) != seen)
+        ;
+    qr_store_release(&rally->ball, seen + 1);
+}
+
+static void *return_ball(void *argument)
+{
+    if (bench_pin(1) != 0)
+        return argument;
+    for (uint64_t i = 0; i < RALLIES; i++)
+        hit(argument, 2 * i + 1);
+    return NULL;
+}
+
+static void *serve_ball(void *argument)
+{
+    struct rally *rally = argument;
+    uint64_t begin = 0;
+
+    if (bench_pin(0) != 0)
+        return argument;
+    rally->ns = 1e9;
+    for (uint64_t i = 0; i < RALLIES; i++) {
+        hit(rally, 2 * i);
+        if (i % PART != 0)
+            continue;
+        /* The best part: in the others somebody else had a processor. */
+        uint64_t now = bench_now_ns();
+        double ns = (double)(now - begin) / PART;
+        rally->ns = i > 0 && ns < rally->ns ? ns : rally->ns;
+        begin = now;
+    }
+    return NULL;
+}
+
+/* Threads of their own, so that the caller stays where it may go. */
+int bench_floor_line(double *ns)
+{
+    struct rally rally = {0};
+    pthread_t threads[2];
+    void *failed[2];
+    int error = pthread_create(&threads[0], NULL, return_ball, &rally);
+
+    if (error == 0)
+        error = pthread_create(&threads[1], NULL, serve_ball, &rally);
+    if (error != 0)
+        return bench_fail("pthread_create", -error); /* the process ends, and a first thread too */
+    pthread_join(threads[0], &failed[0]);
+    pthread_join(threads[1], &failed[1]);
+    *ns = rally.ns;
+    return failed[0] || failed[1] ? QUIRE_EINVAL : 0;
 }
 
 /* A page of nothing but a claim word, an index and data: what no send can do without. */

@@ -123,6 +123,8 @@ static struct bench_figure memcpy_16 = {"floor.memcpy16_ns", "memcpy 16 B, hot",
 static struct bench_figure memcpy_64 = {"floor.memcpy64_ns", "memcpy 64 B, hot", "ns", 0, {0}};
 static struct bench_figure bare_send = {
     "floor.send16_ns", "bare claim, copy, publish 16 B", "ns", 0, {0}};
+static struct bench_figure line_trip = {
+    "floor.line_ns", "cache line to the other core and back", "ns", 0, {0}};
 static struct bench_figure harness_16 = {
     "floor.harness16_ns", "fill and check 16 B, no queue", "ns", 0, {0}};
 static struct bench_figure harness_64 = {
@@ -239,6 +241,12 @@ static int run_floor(const struct figures_options *options)
     if (rc != 0)
         return rc;
     bench_figure_add(&bare_send, ns);
+    if (bench_cpus() > 1) {
+        rc = bench_floor_line(&ns);
+        if (rc != 0)
+            return rc;
+        bench_figure_add(&line_trip, ns);
+    }
     rc = bench_floor_harness(16, &ns);
     if (rc != 0)
         return rc;
@@ -342,13 +350,14 @@ void figures_derive(void)
 
 const struct bench_figure *const *figures_all(void)
 {
-    static const struct bench_figure *all[6 + 4 * CASES + 6 + 1];
+    static const struct bench_figure *all[7 + 4 * CASES + 6 + 1];
     unsigned n = 0;
 
     all[n++] = &xadd;
     all[n++] = &memcpy_16;
     all[n++] = &memcpy_64;
     all[n++] = &bare_send;
+    all[n++] = &line_trip;
     all[n++] = &harness_16;
     all[n++] = &harness_64;
     for (unsigned i = 0; i < CASES; i++) {
