@@ -200,7 +200,7 @@ static void woken_by_the_last_group(void)
     quire_rx_t *a = open_rx(channel, "a"), *b = open_rx(channel, "b");
     uint64_t sent = fill(tx, 1, 0, SIZE);
 
-    for (unsigned turn = 0; turn < 20; turn++) {
+    for (uint64_t turn = 0; turn < test_scale(20); turn++) {
         struct sender sender = {channel, BY_SEND, sent};
         struct thread thread;
         quire_rx_t *first = turn % 2 ? a : b, *last = turn % 2 ? b : a;

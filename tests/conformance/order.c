@@ -224,7 +224,8 @@ static void stale_producer(void)
     stale = open_tx(channel);
     tx = open_tx(channel);
     rx = open_rx(channel, "g");
-    for (size_t i = 0; i < sizeof(sleeps) / sizeof(sleeps[0]); i++) {
+    /* The longest last, and not all of them where every step is slow. */
+    for (size_t i = 0; i < test_scale(sizeof(sleeps) / sizeof(sleeps[0])); i++) {
         for (unsigned part = 0; part < 2; part++) {
             put(stale, 9, number, 24);
             CHECK(number == 0 || quire_tx_position(stale) > last);
@@ -311,7 +312,9 @@ static void idle_frame(void)
     static const uint64_t tags[] = {16383, 2 * 16383, 65536};
 
     for (unsigned i = 0; i < 3; i++) {
-        for (uint64_t start = tags[i] - 4; start < tags[i] + 5; start++) {
+        uint64_t around = test_scale(4);
+
+        for (uint64_t start = tags[i] - around; start <= tags[i] + around; start++) {
             idle_until(start);
         }
     }

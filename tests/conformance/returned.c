@@ -319,7 +319,7 @@ static void wakes_a_waiting_member(void)
     quire_t *channel = cell_small(4);
     quire_tx_t *tx = open_tx(channel);
 
-    for (uint64_t i = 0; i < 40; i++) {
+    for (uint64_t i = 0; i < test_scale(40); i++) {
         struct waiter waiter = {channel, 2 * i + 1};
         quire_rx_t *rx = open_rx_run(channel, "g", 8);
         struct thread thread;

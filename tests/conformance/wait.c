@@ -157,7 +157,7 @@ static void woken_by_send(void)
     quire_t *channel = cell_small(4);
     quire_tx_t *tx = open_tx(channel);
 
-    for (uint64_t i = 0; i < 60; i++) {
+    for (uint64_t i = 0; i < test_scale(60); i++) {
         struct receiver receiver = {channel, "g", (enum how)(i % HOWS), i, 0};
         struct thread thread;
 
@@ -177,7 +177,7 @@ static void woken_by_batch_and_commit(void)
     quire_t *channel = cell_small(4);
     quire_tx_t *tx = open_tx(channel);
 
-    for (uint64_t i = 0; i < 40; i++) {
+    for (uint64_t i = 0; i < test_scale(40); i++) {
         struct receiver receiver = {channel, "g", (enum how)(i % HOWS), i, 0};
         struct thread thread;
         unsigned char data[SIZE];
@@ -209,7 +209,7 @@ static void woken_by_abort(void)
     quire_t *channel = cell_small(4);
     quire_tx_t *tx = open_tx(channel), *other = open_tx(channel);
 
-    for (uint64_t i = 0; i < 40; i++) {
+    for (uint64_t i = 0; i < test_scale(40); i++) {
         struct receiver receiver = {channel, "g", (enum how)(i % HOWS), i, 0};
         struct thread thread;
         void *room;
@@ -238,7 +238,7 @@ static void woken_across_pages(void)
     quire_t *channel = cell_small(2);
     quire_tx_t *tx = open_tx(channel);
 
-    for (uint64_t i = 0; i < 40; i++) {
+    for (uint64_t i = 0; i < test_scale(40); i++) {
         struct receiver receiver = {channel, "g", (enum how)(i % HOWS), i, 0};
         quire_rx_t *rx = open_rx_run(channel, "g", 1);
         struct thread thread;
@@ -284,7 +284,7 @@ static void each_by_its_own(void)
     quire_t *channel = cell_small(4);
     quire_tx_t *tx = open_tx(channel), *other = open_tx(channel);
 
-    for (uint64_t i = 0; i < 40; i++) {
+    for (uint64_t i = 0; i < test_scale(40); i++) {
         struct holder holders[2] = {{open_rx_run(channel, "g", 1), 1},
                                     {open_rx_run(channel, "g", 1), 2}};
         struct thread threads[2];
@@ -347,7 +347,7 @@ static void each_member_woken(void)
     quire_t *channel = cell_small(4);
     quire_tx_t *tx = open_tx(channel);
 
-    for (unsigned turn = 0; turn < 20; turn++) {
+    for (uint64_t turn = 0; turn < test_scale(20); turn++) {
         struct receiver receivers[MEMBERS];
         struct thread threads[MEMBERS];
         uint64_t sum = 0;
@@ -378,7 +378,7 @@ static void every_group_woken(void)
     quire_t *channel = cell_small(4);
     quire_tx_t *tx = open_tx(channel);
 
-    for (uint64_t turn = 0; turn < 15; turn++) {
+    for (uint64_t turn = 0; turn < test_scale(15); turn++) {
         struct receiver receivers[GROUPS];
         struct thread threads[GROUPS];
 

@@ -77,7 +77,7 @@ static uint64_t processor_ns(struct thread *thread)
 
 void thread_settle(struct thread *thread)
 {
-    uint64_t give_up = clock_now() + 2000 * CLOCK_MS;
+    uint64_t give_up = clock_now() + 300 * CLOCK_MS;
     uint64_t begin;
     uint32_t task;
 
@@ -87,7 +87,7 @@ void thread_settle(struct thread *thread)
     }
     begin = processor_ns(thread);
     while (!thread_done(thread) && clock_now() < give_up) {
-        if (is_asleep(task) || processor_ns(thread) > begin + 3 * CLOCK_MS) {
+        if (is_asleep(task) || processor_ns(thread) > begin + CLOCK_MS) {
             return;
         }
         sched_yield();

@@ -21,8 +21,9 @@ int thread_done(struct thread *thread);
 
 /*
  * Lets the thread get to where it can go no further: returns when it sleeps in the kernel, has
- * spent some milliseconds of processor time since the call (it spins), or has ended. It makes a
- * wait likely, never certain: the test must be right either way.
+ * spent a millisecond of processor time since the call (it spins), or has ended; on a busy machine
+ * also when it had no time to do any of these. It makes a wait likely, never certain: the test must
+ * be right either way.
  */
 void thread_settle(struct thread *thread);
 
