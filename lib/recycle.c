@@ -176,17 +176,25 @@ static void survey(struct quire *ch, uint64_t page_no, uint64_t below, struct ca
     }
 }
 
-/* Gives an absent frame of [from, to) storage. 0, QUIRE_FULL when there is none, or an error. */
+/*
+ * Gives an absent frame of [from, to) storage. 0; QUIRE_FULL when there is none; QUIRE_EAGAIN when
+ * somebody is making or giving back one this moment; or an error.
+ */
 static int make_frame(struct quire *ch, uint32_t from, uint32_t to, uint32_t *frame, uint64_t *life)
 {
+    int none = QUIRE_FULL;
     for (uint32_t f = from; f < to; f++) {
         /* [A6 life] pairs with R6. */
         uint64_t old = qr_load_acquire(&ch->view.life[f]);
+        if (qr_life_page(old) == QR_PAGE_BUSY)
+            none = QUIRE_EAGAIN;
         if (qr_life_page(old) != QR_PAGE_ABSENT)
             continue;
         /* [A6 life] [R6 life] the frame is ours alone while BUSY. */
-        if (!qr_cas_acq_rel(&ch->view.life[f], &old, qr_life(QR_PAGE_BUSY, 0)))
+        if (!qr_cas_acq_rel(&ch->view.life[f], &old, qr_life(QR_PAGE_BUSY, 0))) {
+            none = QUIRE_EAGAIN;
             continue;
+        }
         int rc = qr_store_frame_make(ch->store, f);
         const struct qr_frame *mapped;
         if (rc == 0)
@@ -205,7 +213,7 @@ static int make_frame(struct quire *ch, uint32_t from, uint32_t to, uint32_t *fr
         *frame = f;
         return 0;
     }
-    return QUIRE_FULL;
+    return none;
 }
 
 /* What a full pool does beyond its retired and free frames. */
@@ -214,8 +222,8 @@ static int extend(struct quire *ch, uint64_t page_no, uint32_t blocked, uint32_t
 {
     uint32_t end = ch->policy == QUIRE_FULL_GROW ? ch->frames_cap : ch->frames_base;
     int rc = make_frame(ch, 0, end, frame, life);
-    if (rc == QUIRE_FULL && ch->policy == QUIRE_FULL_GROW && qr_shrink_reclaim(ch))
-        return QUIRE_EAGAIN;
+    if (rc == QUIRE_EAGAIN && ch->policy == QUIRE_FULL_GROW)
+        qr_shrink_reclaim(ch);
     if (rc != QUIRE_FULL || ch->policy != QUIRE_FULL_DROP_OLDEST || page_no == 0)
         return rc;
     /* Pages given up but still borrowed from are replaced, up to the spare frames. */

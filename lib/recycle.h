@@ -44,8 +44,8 @@ int qr_pick(struct quire *ch, uint64_t page_no, enum qr_pick_mode mode, uint32_t
 
 /* GROW: gives surplus frames back. Cheap when there are none. */
 void qr_shrink(struct quire *ch);
-/* GROW at its limit: 1 when frames that were on their way back have arrived, or may have. */
-int qr_shrink_reclaim(struct quire *ch);
+/* GROW at its limit: waits for a frame that is on its way back. */
+void qr_shrink_reclaim(struct quire *ch);
 /* Waits for what was given back; at close. */
 void qr_shrink_finish(struct quire *ch);
 

@@ -113,18 +113,16 @@ void qr_shrink(struct quire *ch)
     qr_store_release(&ch->shrink_busy, 0u);
 }
 
-int qr_shrink_reclaim(struct quire *ch)
+void qr_shrink_reclaim(struct quire *ch)
 {
     uint32_t idle = 0;
     /* [A9 shrink] pairs with R9. */
     if (!qr_cas_acquire(&ch->shrink_busy, &idle, 1u))
-        return 1; /* somebody is giving frames back this moment */
-    uint32_t before = ch->giving_back;
-    if (before > 0)
+        return; /* somebody else sees to it */
+    if (ch->giving_back > 0)
         reap_some(ch);
     /* [R9 shrink] pairs with A9. */
     qr_store_release(&ch->shrink_busy, 0u);
-    return before > 0;
 }
 
 void qr_shrink_finish(struct quire *ch)

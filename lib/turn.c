@@ -17,6 +17,7 @@
 #include <lib/recycle.h>
 #include <lib/turn.h>
 #include <lib/wait.h>
+#include <sched.h>
 
 void qr_raise(qr_atomic_u64 *word, uint64_t value)
 {
@@ -145,7 +146,7 @@ static int prepare(struct quire *ch, uint64_t page_no, enum qr_pick_mode mode)
         uint64_t life;
         int rc = helped >= 0 ? 0 : qr_pick(ch, page_no, mode, &frame, &life);
         if (rc == QUIRE_EAGAIN && mode == QR_PICK_NEEDED) {
-            qr_pause();
+            sched_yield(); /* storage is being made, or a page given up: no other way to help */
             continue;
         }
         if (rc != 0)
