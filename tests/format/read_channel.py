@@ -5,7 +5,7 @@ document is enough: it shares no code with the library.
 
 usage: read_channel.py DIRECTORY
 One line for each thing, in order:
-  channel UUID page_size N max_messages N checksum 0|1 clean 0|1
+  channel UUID page_size N max_messages N checksum 0|1 clean 0|1 claimed N voids N
   message PAGE SLOT HEX      a message and its bytes, - for an empty one
   void PAGE SLOT             claimed and given up
   open PAGE SLOT             claimed and not (or never) published
@@ -248,13 +248,36 @@ def groups(root, sb, control, positions):
         yield match.group(1), count
 
 
+def account(root, sb, control, pages):
+    """Section 3.7: (slots ever claimed, of these void)."""
+    tail, word = u64(control, 8192), u64(control, 8192 + 552)
+    following = tail + 2 - (tail + 2 - word & 0xFFFF)
+    claimed = (word >> 16) + sum(page.slots_claimed()[0] for page_no, page in pages.items()
+                                 if page_no >= following)
+    voids, fold_past = u64(control, 8192 + 512), u64(control, 8192 + 568)
+    folding = u32(control, 8192 + 576)
+    if folding:
+        voids = u64(control, 8192 + 560)
+    for path in (root / "pages").iterdir():
+        data = path.read_bytes()
+        past = fold_past if folding == int(path.stem) + 1 else u64(data, 288)
+        now = u64(data, 296)
+        voids += past >> 16
+        if now and ((now >> 32) - 1 ^ past) & 0xFFFF == 0:
+            voids += now & 0xFFFFFFFF
+    return claimed, voids % (1 << 48)
+
+
 def dump(root):
     control = (root / "control").read_bytes()
     sb = read_superblock(control)
+    pages = held_pages(root, sb, control)
+    claimed, voids = account(root, sb, control, pages)
     print(f"channel {sb.uuid.hex()} page_size {sb.page_size} max_messages {sb.max_messages} "
-          f"checksum {sb.incompat & 1} clean {u32(control, 8192 + 384)}")
+          f"checksum {sb.incompat & 1} clean {u32(control, 8192 + 384)} "
+          f"claimed {claimed} voids {voids}")
     positions, damaged = [], 0
-    for page_no, page in held_pages(root, sb, control).items():
+    for page_no, page in pages.items():
         for kind, slot, content in page.entries():
             if kind == "message":
                 positions.append(page_no << 16 | slot)

@@ -186,14 +186,23 @@ static void print_entry(const struct entry *entry)
     putchar('\n');
 }
 
+static unsigned voids(const struct writer *w)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < w->count; i++)
+        n += w->log[i].kind == VOID;
+    return n;
+}
+
 static void print_expected(const struct writer *w, const struct quire_stat *stat, int clean)
 {
     printf("channel ");
     for (int i = 0; i < 16; i++)
         printf("%02x", stat->uuid[i]);
-    printf(" page_size %llu max_messages %u checksum %d clean %d\n",
+    printf(" page_size %llu max_messages %u checksum %d clean %d claimed %u voids %u\n",
            (unsigned long long)stat->page_size, stat->max_messages,
-           stat->checksum == QUIRE_CHECKSUM_ON, clean);
+           stat->checksum == QUIRE_CHECKSUM_ON, clean, w->count, voids(w));
     for (unsigned i = 0; i < w->count; i++)
         if (QUIRE_PAGE_OF(w->log[i].position) >= stat->first_page)
             print_entry(&w->log[i]);
