@@ -75,9 +75,8 @@ static void *consume(void *argument)
 
 static int spawn(struct worker *worker, void *(*body)(void *))
 {
-    int error = pthread_create(&worker->thread, NULL, body, worker);
-
     worker->rc = 0;
+    int error = pthread_create(&worker->thread, NULL, body, worker);
     return error == 0 ? 0 : bench_fail("pthread_create", -error);
 }
 
