@@ -109,18 +109,6 @@ int qr_loss_take(struct qr_group_block *b, struct quire_lost *lost)
     return pending;
 }
 
-/* The claimer that head names owns its run for good before head forgets it. */
-static void confirm_owner(struct quire *ch, uint64_t head)
-{
-    uint32_t owner = qr_head_owner(head);
-    if (owner >= QR_HANDLES)
-        return;
-    qr_atomic_u64 *word = &qr_handle(ch, owner)->intent;
-    uint64_t intent = qr_load_acquire(word); /* [A17 intent] pairs with R17 */
-    if ((intent & QR_INTENT_CONFIRMED) == 0 && qr_intent_ends_at(intent, head))
-        (void)qr_cas_acq_rel(word, &intent, intent | QR_INTENT_CONFIRMED); /* [R17 intent] */
-}
-
 /* Takes the page from one group. Under the evict lock. */
 static void take_from(struct quire *ch, struct qr_group_block *b, const struct qr_frame *frame,
                       uint64_t page_no, uint32_t final)
@@ -135,7 +123,7 @@ static void take_from(struct quire *ch, struct qr_group_block *b, const struct q
             break; /* done with it by itself */
         (void)count_messages(frame, page_no, from, final, &lost);
         write_next(b, &lost);
-        confirm_owner(ch, head);
+        qr_handle_confirm(ch, head);
         uint64_t gone = QUIRE_POSITION(page_no, QR_SLOT_EVICTING);
         /* [R5 head] pairs with A5: the account to come is written. */
         if (qr_cas_acq_rel(&b->head, &head, qr_head(gone, QR_OWNER_NOBODY))) {

@@ -64,3 +64,16 @@ void qr_handle_holding(const struct quire *ch, uint32_t index, struct qr_holding
         holding->n = 0;
     holding->confirmed = (intent & QR_INTENT_CONFIRMED) != 0;
 }
+
+void qr_handle_confirm(const struct quire *ch, uint64_t head)
+{
+    uint32_t owner = qr_head_owner(head);
+    if (owner >= QR_HANDLES)
+        return;
+    qr_atomic_u64 *word = &qr_handle(ch, owner)->intent;
+    /* [A17 intent] pairs with R17. */
+    uint64_t intent = qr_load_acquire(word);
+    if ((intent & QR_INTENT_CONFIRMED) == 0 && qr_intent_ends_at(intent, head))
+        /* [R17 intent] pairs with A17; fails when the owner was faster. */
+        (void)qr_cas_acq_rel(word, &intent, intent | QR_INTENT_CONFIRMED);
+}

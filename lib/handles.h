@@ -35,4 +35,7 @@ struct qr_holding {
 };
 void qr_handle_holding(const struct quire *ch, uint32_t index, struct qr_holding *holding);
 
+/* The claimer that head names owns its run for good: to be called before head names another. */
+void qr_handle_confirm(const struct quire *ch, uint64_t head);
+
 #endif

@@ -17,18 +17,11 @@
 #define GATHER_PAUSES   16u
 #define GATHER_LOST_MAX 16u /* 65536 claims without, at most */
 
-/* Confirms the run of the handle that head names, so that it may be replaced there. */
+/* Head is about to name somebody else. */
 static void help_owner(struct quire_rx *rx, uint64_t head)
 {
-    uint32_t owner = qr_head_owner(head);
-    if (owner == rx->index || owner >= QR_HANDLES)
-        return;
-    qr_atomic_u64 *word = &qr_handle(rx->channel, owner)->intent;
-    /* [A17 intent] pairs with R17. */
-    uint64_t intent = qr_load_acquire(word);
-    if ((intent & QR_INTENT_CONFIRMED) == 0 && qr_intent_ends_at(intent, head))
-        /* [R17 intent] pairs with A17; fails when the owner was faster. */
-        (void)qr_cas_acq_rel(word, &intent, intent | QR_INTENT_CONFIRMED);
+    if (qr_head_owner(head) != rx->index) /* the own intent was confirmed at once */
+        qr_handle_confirm(rx->channel, head);
 }
 
 static void stand_on(struct quire_rx *rx, uint64_t page_no)
