@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* GROW: pages are added up to a limit and given back. */
+#include <stdlib.h>
 #include <tests/conformance/cases.h>
 #include <tests/conformance/cell.h>
 #include <tests/support/content.h>
@@ -127,6 +128,76 @@ static void blocks_at_the_limit(void)
     CHECK_OK(quire_close(channel));
 }
 
+enum { MEETING_PAGE = 2 << 20, MEETING_SIZE = 900 << 10, MEETING_ROOM = 2 };
+
+static void send_large(void *context)
+{
+    const struct sender *sender = context;
+    quire_tx_t *tx = open_tx(sender->channel);
+    unsigned char *data = malloc(MEETING_SIZE);
+
+    CHECK(data != NULL);
+    content_fill(data, MEETING_SIZE, 1, sender->number);
+    CHECK_OK(quire_tx_send(tx, data, MEETING_SIZE));
+    free(data);
+    quire_tx_close(tx);
+}
+
+/*
+ * While one sender makes a page, which takes a while, others find none and wait. Nobody will ever
+ * free one: it is the page that was made which must wake them.
+ */
+static void meet_while_a_page_is_made(enum quire_full_policy policy, uint32_t pages)
+{
+    enum { SENDERS_MAX = 8 };
+    uint64_t rounds = test_scale(10);
+
+    CHECK(pages * MEETING_ROOM <= SENDERS_MAX);
+    for (uint64_t round = 0; round < rounds; round++) {
+        struct quire_options options = cell_options(MEETING_PAGE, pages);
+        struct sender senders[SENDERS_MAX];
+        struct thread threads[SENDERS_MAX];
+        struct quire_plan plan;
+        quire_t *channel;
+
+        options.full_policy = policy;
+        options.max_messages = 16;
+        if (policy == QUIRE_FULL_GROW) {
+            options.max_pages = 1;
+            CHECK_OK(quire_plan(&options, cell.directory, &plan));
+            options.max_bytes = pages * plan.page_bytes;
+        }
+        channel = cell_open(&options);
+        for (unsigned i = 0; i < pages * MEETING_ROOM; i++) {
+            senders[i] = (struct sender){channel, i};
+            thread_start(&threads[i], send_large, &senders[i]);
+        }
+        for (unsigned i = 0; i < pages * MEETING_ROOM; i++) {
+            thread_join(&threads[i]);
+        }
+        CHECK_EQ(stat_of(channel).messages, pages * MEETING_ROOM);
+        CHECK_EQ(stat_of(channel).pages_used, pages);
+        CHECK_OK(quire_close(channel));
+        if (cell.directory) {
+            char path[TEMP_PATH_MAX];
+
+            temp_remove(cell_path(path));
+        }
+    }
+}
+
+static void meet_in_a_fixed_pool(void)
+{
+    meet_while_a_page_is_made(QUIRE_FULL_BLOCK, 2);
+    meet_while_a_page_is_made(QUIRE_FULL_BLOCK, 4);
+}
+
+static void meet_in_a_growing_pool(void)
+{
+    meet_while_a_page_is_made(QUIRE_FULL_GROW, 2);
+    meet_while_a_page_is_made(QUIRE_FULL_GROW, 4);
+}
+
 /* After the backlog is gone the space goes back, while the channel is in use. */
 static void gives_pages_back(void)
 {
@@ -200,6 +271,8 @@ static const struct test_case cases[] = {
     {"grow: the limit is in bytes", the_limit_is_in_bytes, 0},
     {"grow: not without need", does_not_grow_without_need, 0},
     {"grow: at the limit a sender waits", blocks_at_the_limit, 0},
+    {"grow: senders meet while a page of the pool is made", meet_in_a_fixed_pool, 0},
+    {"grow: senders meet while the pool grows", meet_in_a_growing_pool, 0},
     {"grow: pages are given back", gives_pages_back, 0},
     {"grow: reopened with more pages than the pool", grown_pages_survive_reopening, 0},
 };
