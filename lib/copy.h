@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Copies of small messages without a call: two overlapping moves of a fixed size each. */
+/* Copies of small messages without a call, by overlapping moves of a fixed size. */
 #ifndef QR_LIB_COPY_H
 #define QR_LIB_COPY_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 
-typedef long long qr_copy_16 __attribute__((vector_size(16)));
 #define QR_COPY_INLINE_MAX 64u
 
 #define QR_COPY_TWICE(type, to, from, size)                                         \
@@ -18,13 +18,34 @@ typedef long long qr_copy_16 __attribute__((vector_size(16)));
         memcpy((char *)(to) + (size) - sizeof(type), &last_, sizeof(type));         \
     } while (0)
 
+/*
+ * 16 bytes as two words, kept apart: a message was often built by single stores just before, and
+ * a load that is wider than the stores has to wait until they have left the processor.
+ */
+static inline void qr_copy_16b(char *to, const char *from)
+{
+    uint64_t first, last;
+    memcpy(&first, from, 8);
+    memcpy(&last, from + 8, 8);
+    __asm__("" : "+r"(first), "+r"(last));
+    memcpy(to, &first, 8);
+    memcpy(to + 8, &last, 8);
+}
+
 /* At most QR_COPY_INLINE_MAX bytes. */
 static inline void qr_copy_small(void *to, const void *from, size_t size)
 {
     if (size >= 16) {
-        if (size > 32)
-            QR_COPY_TWICE(qr_copy_16, (char *)to + 16, (const char *)from + 16, size - 32);
-        QR_COPY_TWICE(qr_copy_16, to, from, size);
+        char *t = to;
+        const char *f = from;
+        qr_copy_16b(t, f);
+        if (size > 16) {
+            if (size > 32) {
+                qr_copy_16b(t + 16, f + 16);
+                qr_copy_16b(t + size - 32, f + size - 32);
+            }
+            qr_copy_16b(t + size - 16, f + size - 16);
+        }
     } else if (size >= 8)
         QR_COPY_TWICE(unsigned long long, to, from, size);
     else if (size >= 4)

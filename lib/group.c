@@ -232,7 +232,12 @@ static int secure(struct quire *ch, const struct quire_where *where, uint32_t ha
             if (rc != QUIRE_EAGAIN)
                 return rc;
         }
-        sched_yield(); /* recycled under our hands: further on */
+        /* Recycled under our hands: further on. A tail that lags is helped, as by everybody; but a
+         * turn may have to give up a page, and DROP_OLDEST holds the lock of that here. */
+        struct qr_place place;
+        if (ch->policy != QUIRE_FULL_DROP_OLDEST)
+            (void)qr_turn(ch, &place);
+        sched_yield();
     }
     return QUIRE_EBUSY;
 }

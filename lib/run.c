@@ -12,10 +12,11 @@
 #include <lib/turn.h>
 #include <lib/wait.h>
 
-#define HOLE_LOOK_AHEAD 16u
-#define GATHER_BELOW    16u /* a run shorter than this is given a moment to grow */
-#define GATHER_PAUSES   16u
-#define GATHER_LOST_MAX 16u /* 65536 claims without, at most */
+#define HOLE_LOOK_AHEAD   16u
+#define GATHER_BELOW      64u /* a run shorter than this is given a moment to grow */
+#define GATHER_PAUSES     16u
+#define GATHER_PAUSES_MAX 256u /* as long as four pauses bring a message */
+#define GATHER_LOST_MAX   16u  /* 65536 claims without, at most */
 
 /* Head is about to name somebody else. */
 static void help_owner(struct quire_rx *rx, uint64_t head)
@@ -134,8 +135,8 @@ static uint32_t run_at(const struct quire_rx *rx, uint32_t slot)
 
 /*
  * A consumer on its producer's heels pays a transfer of the slot's cache line for every message. So
- * a short run is given a moment to grow; when it does not, the next claims do without, twice as
- * many each time.
+ * a short run is given a moment to grow, and a longer one while messages keep coming; when none
+ * comes, the next claims do without, twice as many each time.
  */
 static uint32_t gather(struct quire_rx *rx, uint32_t slot, uint32_t n)
 {
@@ -143,9 +144,14 @@ static uint32_t gather(struct quire_rx *rx, uint32_t slot, uint32_t n)
         rx->impatience--;
         return n;
     }
-    for (uint32_t i = 0; i < GATHER_PAUSES; i++)
-        qr_pause();
-    uint32_t more = run_at(rx, slot);
+    uint32_t more = n, before, pauses = GATHER_PAUSES;
+    do {
+        for (uint32_t i = 0; i < pauses; i++)
+            qr_pause();
+        before = more;
+        more = run_at(rx, slot);
+        pauses *= 2;
+    } while (more < rx->run_max && more >= before + pauses / 8 && pauses <= GATHER_PAUSES_MAX);
     if (more > n)
         rx->patience_lost = 0;
     else if (rx->patience_lost < GATHER_LOST_MAX)
