@@ -22,6 +22,7 @@ extern const struct test_table grow_table;
 extern const struct test_table wait_table;
 extern const struct test_table close_table;
 extern const struct test_table stat_table;
+extern const struct test_table random_table;
 /* Directory cells only. */
 extern const struct test_table directory_table;
 extern const struct test_table reopen_table;

@@ -22,6 +22,8 @@ void ledger_free(struct ledger *ledger)
 
 void ledger_sent(struct ledger *ledger, uint64_t position)
 {
+    size_t at;
+
     if (ledger->count == ledger->capacity) {
         ledger->capacity *= 2;
         ledger->positions =
@@ -29,10 +31,15 @@ void ledger_sent(struct ledger *ledger, uint64_t position)
         ledger->seen = realloc(ledger->seen, ledger->capacity);
         CHECK(ledger->positions && ledger->seen);
     }
-    CHECK(ledger->count == 0 || position > ledger->positions[ledger->count - 1]);
-    ledger->positions[ledger->count] = position;
-    ledger->seen[ledger->count] = 0;
-    ledger->count++;
+    at = ledger->count++;
+    while (at > 0 && ledger->positions[at - 1] > position) {
+        ledger->positions[at] = ledger->positions[at - 1];
+        ledger->seen[at] = ledger->seen[at - 1];
+        at--;
+    }
+    CHECK(at == 0 || position > ledger->positions[at - 1]);
+    ledger->positions[at] = position;
+    ledger->seen[at] = 0;
 }
 
 /* The index of the message at position, which must have been sent. */

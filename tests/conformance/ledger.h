@@ -24,7 +24,7 @@ struct ledger {
 
 void ledger_init(struct ledger *ledger);
 void ledger_free(struct ledger *ledger);
-/* Messages of one producer, in the order sent. */
+/* Nearly in order; a reservation that was committed late may come late. */
 void ledger_sent(struct ledger *ledger, uint64_t position);
 /* Each at most once, and only what was sent. */
 void ledger_received(struct ledger *ledger, uint64_t position);
