@@ -101,16 +101,31 @@ static void run_here(const struct test_case *test)
                (uint64_t)files);
 }
 
+static volatile sig_atomic_t running; /* the child; 0: none */
+static volatile sig_atomic_t stopped; /* the signal that asked for an end */
+
+/* Ends the case, so that its files are removed as after any other. */
+static void on_stop(int signal_number)
+{
+    stopped = signal_number;
+    if (running > 0) {
+        kill(running, SIGKILL);
+    }
+}
+
 static int run_in_child(const struct test_case *test)
 {
     int status;
     pid_t child = fork();
 
+    running = child;
     if (child < 0) {
         perror("fork");
         return EXIT_FAIL;
     }
     if (child == 0) {
+        signal(SIGINT, SIG_DFL);
+        signal(SIGTERM, SIG_DFL);
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         run_here(test);
         exit(EXIT_PASS); /* sanitizers look for leaks here */
@@ -121,6 +136,7 @@ static int run_in_child(const struct test_case *test)
             return EXIT_FAIL;
         }
     }
+    running = 0;
     if (WIFEXITED(status)) {
         return WEXITSTATUS(status);
     }
@@ -128,16 +144,22 @@ static int run_in_child(const struct test_case *test)
     return EXIT_FAIL;
 }
 
+static int forks(void)
+{
+    const char *nofork = getenv("QUIRE_TEST_NOFORK");
+
+    return !nofork || nofork[0] != '1';
+}
+
 /* Returns the exit status of the case. */
 static int run_case(const struct test_case *test)
 {
-    const char *nofork = getenv("QUIRE_TEST_NOFORK");
     int verdict = EXIT_PASS;
 
     current_case = test->name;
     temp_begin();
     fflush(NULL);
-    if (nofork && nofork[0] == '1') {
+    if (!forks()) {
         run_here(test);
     } else {
         verdict = run_in_child(test);
@@ -156,6 +178,10 @@ int test_run(const struct test_table *tables, size_t count, const char *filter)
     size_t passed = 0, failed = 0, skipped = 0;
 
     setvbuf(stdout, NULL, _IOLBF, 0);
+    if (forks()) {
+        signal(SIGINT, on_stop);
+        signal(SIGTERM, on_stop);
+    }
     for (size_t i = 0; i < count; i++) {
         for (size_t k = 0; k < tables[i].count; k++) {
             const struct test_case *test = &tables[i].cases[k];
@@ -165,6 +191,9 @@ int test_run(const struct test_table *tables, size_t count, const char *filter)
                 continue;
             }
             verdict = run_case(test);
+            if (stopped) {
+                return 128 + stopped;
+            }
             passed += verdict == EXIT_PASS;
             skipped += verdict == EXIT_SKIP;
             failed += verdict != EXIT_PASS && verdict != EXIT_SKIP;
