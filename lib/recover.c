@@ -127,6 +127,23 @@ static uint32_t published_end(const struct quire *ch, const struct qr_frame *fra
     return end;
 }
 
+/* Units up to the end of the last record below final. */
+static uint64_t data_end(const struct quire *ch, const struct qr_frame *frame, uint64_t page_no,
+                         uint32_t final)
+{
+    uint64_t end = 0;
+    for (uint32_t i = 0; i < final; i++) {
+        uint64_t word = qr_load_relaxed(&frame->slots[i]);
+        uint32_t offset = qr_slot_offset(word), length;
+        if (!qr_slot_is(word, qr_slot_tag(page_no)) || offset >= ch->capacity_units)
+            continue;
+        memcpy(&length, frame->data + (uint64_t)offset * 8, sizeof(length));
+        uint64_t after = offset + qr_claim_need(length);
+        end = after > end ? after : end;
+    }
+    return end < ch->capacity_units ? end : ch->capacity_units;
+}
+
 static void settle_page(struct quire *ch, const struct qr_frame *frame, uint64_t page_no,
                         uint64_t tail, int other_boot)
 {
@@ -143,6 +160,7 @@ static void settle_page(struct quire *ch, const struct qr_frame *frame, uint64_t
     if (final < 0) {
         /* Its sealer died: claims above the last published one were never published. */
         final = published_end(ch, frame, page_no);
+        qr_store_relaxed(&header->seal_units, data_end(ch, frame, page_no, (uint32_t) final));
         qr_store_relaxed(&header->seal, qr_seal(page_no, (uint64_t) final));
     }
     settle_slots(ch, frame, page_no, (uint32_t) final, other_boot);

@@ -110,12 +110,6 @@ static int next_head(struct quire_rx *rx, uint64_t head, uint64_t page_no)
     return 0;
 }
 
-static int published(const struct quire_rx *rx, uint32_t slot)
-{
-    /* [A2 slot] pairs with R2 in tx.c: the record is complete. */
-    return qr_slot_is(qr_load_acquire(&rx->slots[slot]), rx->tag);
-}
-
 /* Published slots from slot on, at most run_max and, when others want some too, a fair share. */
 static uint32_t run_at(const struct quire_rx *rx, uint32_t slot)
 {
@@ -161,16 +155,18 @@ static uint32_t gather(struct quire_rx *rx, uint32_t slot, uint32_t n)
 }
 
 /* Is the unpublished slot a hole with messages behind it that other members could take? */
-static int hole_at(const struct quire_rx *rx, uint32_t slot)
+static int hole_at(const struct quire_rx *rx, const struct qr_frame *frame, uint64_t page_no,
+                   uint32_t slot)
 {
-    /* relaxed: a hint; alone, a member gains nothing by claiming early. */
-    if (qr_load_relaxed(&rx->group->block->members) <= 1)
-        return 0;
-    if (qr_final(rx->frame, rx->page_no) > (int64_t)slot)
-        return 1; /* the page is sealed: what follows is in the next one */
     uint32_t last = rx->channel->max_messages;
+    /* relaxed: a hint; alone, a member gains nothing by claiming early. */
+    if (slot >= last || qr_load_relaxed(&rx->group->block->members) <= 1)
+        return 0;
+    if (qr_final(frame, page_no) > (int64_t)slot)
+        return 1; /* the page is sealed: what follows is in the next one */
     for (uint32_t i = slot + 1; i < last && i <= slot + HOLE_LOOK_AHEAD; i++)
-        if (published(rx, i))
+        /* [A2 slot] pairs with R2. */
+        if (qr_slot_is(qr_load_acquire(&frame->slots[i]), qr_slot_tag(page_no)))
             return 1;
     return 0;
 }
@@ -222,7 +218,7 @@ static int claim_run(struct quire_rx *rx)
             uint32_t n = run_at(rx, slot);
             if (n > 0 && n < GATHER_BELOW && n < rx->run_max && rx->patient)
                 n = gather(rx, slot, n);
-            if (n == 0 && slot < ch->max_messages && hole_at(rx, slot))
+            if (n == 0 && hole_at(rx, rx->frame, page_no, slot))
                 n = 1;
             if (n > 0 && claim(rx, head, QUIRE_POSITION(page_no, slot), n))
                 return 0;
@@ -394,7 +390,8 @@ void qr_run_pass_on(struct quire_rx *rx)
         /* [A2 slot] pairs with R2. */
         left = (final >= 0 && slot >= final) ||
                (slot < ch->max_messages &&
-                qr_slot_is(qr_load_acquire(&place.frame->slots[slot]), qr_slot_tag(page_no)));
+                qr_slot_is(qr_load_acquire(&place.frame->slots[slot]), qr_slot_tag(page_no))) ||
+               hole_at(rx, place.frame, page_no, slot);
     }
     if (left)
         qr_wake_group(ch, rx->group, 0);

@@ -90,6 +90,9 @@ static int sleep_for_message(struct quire_rx *rx, struct quire_msg *msg, uint64_
 {
     struct qr_sleep sleep;
     int held = qr_run_held(rx);
+    /* Who sleeps for a hole may have been woken for what lies behind it. */
+    if (held)
+        qr_run_pass_on(rx);
     qr_sleep_consumer(rx->channel, rx->group, held, &sleep);
     int rc = look_now(rx, msg);
     /* A hole that was claimed just now must be slept for as one: its publisher wakes all then. */

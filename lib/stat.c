@@ -28,22 +28,12 @@ static struct extent page_extent(struct quire *ch, const struct qr_frame *frame,
     uint64_t count = final >= 0 ? (uint64_t) final : qr_claim_count(word);
     uint64_t units = qr_claim_units(word);
     e.slots = count <= ch->max_messages ? count : ch->max_messages;
-    e.units = units <= ch->capacity_units ? units : ch->capacity_units;
-    if (final >= 0 || units > ch->capacity_units) {
-        /* The word has grown by claims that failed: the last record tells where data ends. */
-        uint64_t last = 0;
-        for (uint64_t i = 0; i < e.slots; i++) {
-            uint64_t slot = qr_load_acquire(&frame->slots[i]); /* [A2 slot] pairs with R2 */
-            if (!qr_slot_is(slot, qr_slot_tag(page_no)) ||
-                qr_slot_offset(slot) >= ch->capacity_units)
-                continue;
-            struct qr_record record;
-            memcpy(&record, frame->data + (uint64_t)qr_slot_offset(slot) * 8, sizeof(record));
-            uint64_t end = qr_slot_offset(slot) + qr_claim_need(record.length);
-            last = end > last ? end : last;
-        }
-        e.units = last <= ch->capacity_units ? last : ch->capacity_units;
-    }
+    e.units = units;
+    /* Of a sealed page the word has grown by claims that failed.
+     * relaxed: stored before the seal that was seen. */
+    if (final >= 0)
+        e.units = qr_load_relaxed(&frame->header->seal_units);
+    e.units = e.units <= ch->capacity_units ? e.units : ch->capacity_units;
     return e;
 }
 

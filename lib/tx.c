@@ -39,6 +39,7 @@ static void seal(struct quire_tx *tx, uint64_t old)
     uint64_t final = qr_claim_count(old);
     /* relaxed: figures for people. */
     qr_store_relaxed(&header->last_ns, qr_wall());
+    qr_store_relaxed(&header->seal_units, qr_claim_units(old));
     /* [R3 seal] pairs with A3: no slot from final on will ever be published in this page. */
     qr_store_release(&header->seal, qr_seal(page_no, final));
     qr_account_advance(tx->channel);

@@ -219,13 +219,14 @@ struct qr_frame_header {
     qr_atomic_u64 claim;
     uint8_t pad1[120];
     /* line 2: which page this is; written once per life. */
-    qr_atomic_u64 page_no;   /* only grows */
-    qr_atomic_u64 seal;      /* tag:32 | final count:32; another tag: not sealed */
-    qr_atomic_u64 first_ns;  /* CLOCK_REALTIME when opened */
-    qr_atomic_u64 last_ns;   /* when sealed */
-    qr_atomic_u64 void_past; /* sum:48 | page:16, voids in the lives before that page */
-    qr_atomic_u64 void_now;  /* tag:32 | voids:32 of the page with that tag */
-    uint8_t pad2[80];
+    qr_atomic_u64 page_no;    /* only grows */
+    qr_atomic_u64 seal;       /* tag:32 | final count:32; another tag: not sealed */
+    qr_atomic_u64 first_ns;   /* CLOCK_REALTIME when opened */
+    qr_atomic_u64 last_ns;    /* when sealed */
+    qr_atomic_u64 void_past;  /* sum:48 | page:16, voids in the lives before that page */
+    qr_atomic_u64 void_now;   /* tag:32 | voids:32 of the page with that tag */
+    qr_atomic_u64 seal_units; /* 8-byte units of data below the final count; before seal */
+    uint8_t pad2[72];
     uint8_t reserved[3712];
 };
 _Static_assert(sizeof(struct qr_frame_header) == QR_BLOCK, "one block");
