@@ -14,13 +14,18 @@
 static void name_holder(const char *path)
 {
     struct quire_options options = QUIRE_OPTIONS_INIT;
-    struct quire_handle_stat handle;
+    struct quire_handle_stat handles[64];
     quire_t *channel;
     options.flags = QUIRE_READ_ONLY;
     if (quire_open(&channel, path, &options) != 0)
         return;
-    if (quire_stat_handles(channel, &handle, 1) > 0)
-        cli_note("%s: process %u has it open", path, handle.pid);
+    long count = quire_stat_handles(channel, handles, 64);
+    for (long i = 0; i < count && i < 64; i++) {
+        if (handles[i].pid == 0) /* a closed one, whose messages were returned */
+            continue;
+        cli_note("%s: process %u has it open", path, handles[i].pid);
+        break;
+    }
     quire_close(channel);
 }
 
