@@ -81,16 +81,18 @@ void qr_void_set(struct qr_frame_header *header, uint64_t page_no, uint32_t n)
 void qr_void_turn(struct quire *ch, struct qr_frame_header *header, uint32_t frame_id,
                   uint64_t page_no)
 {
-    /* [A26 void] pairs with R26; the life word after it, as in raise_page_no. */
+    /* [A26 void] pairs with R26; the life word is looked at after it, as in raise_page_no: who
+     * comes late finds another page there, or void_past changed. */
     uint64_t past = qr_load_acquire(&header->void_past);
-    /* [A6 life] pairs with R6: who comes late finds another page there, or void_past changed. */
-    if ((past & 0xffffu) == (page_no & 0xffffu) ||
-        qr_life_page(qr_load_acquire(&ch->view.life[frame_id])) != page_no)
-        return;
-    uint64_t now = qr_load_relaxed(&header->void_now); /* relaxed: the page is complete */
-    uint64_t sum = (past >> 16) + now_count(past, now);
-    /* [R26 void] pairs with A26. */
-    (void)qr_cas_acq_rel(&header->void_past, &past, sum << 16 | (page_no & 0xffffu));
+    while ((past & 0xffffu) != (page_no & 0xffffu) &&
+           /* [A6 life] pairs with R6. */
+           qr_life_page(qr_load_acquire(&ch->view.life[frame_id])) == page_no) {
+        uint64_t now = qr_load_relaxed(&header->void_now); /* relaxed: the page is complete */
+        uint64_t sum = (past >> 16) + now_count(past, now);
+        /* [R26 void] pairs with A26. Fails against a rival for an older page, too: once more. */
+        if (qr_cas_acq_rel(&header->void_past, &past, sum << 16 | (page_no & 0xffffu)))
+            return;
+    }
 }
 
 static uint64_t frame_voids(const struct qr_frame_header *header)

@@ -226,7 +226,10 @@ static int extend(struct quire *ch, uint64_t page_no, uint32_t blocked, uint32_t
         qr_shrink_reclaim(ch);
     if (rc != QUIRE_FULL || ch->policy != QUIRE_FULL_DROP_OLDEST || page_no == 0)
         return rc;
-    /* Pages given up but still borrowed from are replaced, up to the spare frames. */
+    /* Pages given up but still borrowed from are replaced, up to the spare frames, of which none
+     * must count that is on its way back. */
+    if (blocked > 0)
+        qr_shrink_reclaim(ch);
     if (blocked > qr_load_relaxed(&ch->frames_extra)) { /* relaxed: a counter */
         rc = make_frame(ch, ch->frames_base, ch->frames_cap, frame, life);
         if (rc == 0)
