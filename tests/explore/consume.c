@@ -159,6 +159,11 @@ static int other_answer(struct world *w, uint32_t index, int rc, uint64_t begin)
         }
         sched_note("rx%u nothing", index);
         return 0;
+    case QUIRE_CLOSED:
+        if (!w->closed) {
+            sched_fail("receive: closed though nobody has closed the channel");
+        }
+        return 0;
     case QUIRE_PAGE_END:
         give_back(&w->rx[index]);
         sched_note("rx%u page end", index);
@@ -187,6 +192,48 @@ int world_try_recv(struct world *w, uint32_t index)
     return 1;
 }
 
+int world_try_recv_batch(struct world *w, uint32_t index, uint32_t count)
+{
+    struct quire_msg msgs[8];
+    uint64_t begin = sched_tick();
+    long n = quire_rx_recv_batch(w->rx[index].rx, msgs, count < 8 ? count : 8, 0);
+    if (n <= 0) {
+        return other_answer(w, index, n == QUIRE_TIMEDOUT ? QUIRE_EAGAIN : (int)n, begin);
+    }
+    for (long i = 0; i < n; i++) {
+        got_message(w, index, &msgs[i]);
+    }
+    return 1;
+}
+
+/* What the copy was of is not told: its place is taken from the record of sends. */
+int world_try_recv_copy(struct world *w, uint32_t index)
+{
+    unsigned char bytes[QUIRE_PAGE_SIZE_MIN];
+    struct quire_msg msg = {bytes, 0, QUIRE_MSG_RETURNED, 0};
+    uint32_t producer;
+    uint32_t seq;
+    size_t size = 0;
+    uint64_t begin = sched_tick();
+    give_back(&w->rx[index]); /* a page end is hidden: what was borrowed may go */
+    int rc = quire_rx_recv_copy(w->rx[index].rx, bytes, sizeof bytes, &size, 0);
+    if (rc) {
+        return other_answer(w, index, rc == QUIRE_TIMEDOUT ? QUIRE_EAGAIN : rc, begin);
+    }
+    msg.size = (uint32_t)size;
+    if (!world_payload_check(bytes, msg.size, &producer, &seq)) {
+        sched_fail("I4: what was copied is not what any producer sent");
+    }
+    for (uint32_t i = 0; i < w->sents; i++) {
+        if (w->sent[i].producer == producer && w->sent[i].seq == seq) {
+            msg.position = w->sent[i].position;
+        }
+    }
+    got_message(w, index, &msg);
+    w->rx[index].borrows = 0;
+    return 1;
+}
+
 int world_group_done(const struct world *w, uint32_t group)
 {
     return w->group[group].delivered + w->group[group].lost >= w->planned;
@@ -195,7 +242,7 @@ int world_group_done(const struct world *w, uint32_t group)
 void world_recv(struct world *w, uint32_t index, uint32_t count)
 {
     uint32_t got = 0;
-    while (got < count && !world_group_done(w, w->rx[index].group)) {
+    while (got < count && !w->closed && !world_group_done(w, w->rx[index].group)) {
         int rc = world_try_recv(w, index);
         if (rc == 0) {
             sched_wait();

@@ -162,7 +162,8 @@ static void parse(struct arguments *a, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct arguments a = {.budget = {scaled(2000), scaled(2000), scaled(20000), scaled(20000), 1}};
+    struct arguments a = {
+        .budget = {scaled(10000), scaled(10000), scaled(40000), scaled(40000), 1}};
     parse(&a, argc, argv);
     alarm(900);
     sched_on_fail = say_how_to_repeat;

@@ -12,6 +12,31 @@ struct scenario {
     void (*setup)(struct world *w);
 };
 
+/* scenarios_edge.c */
+void setup_drop(struct world *w);
+void setup_drop2(struct world *w);
+void setup_drop_members(struct world *w);
+void setup_grow(struct world *w);
+void setup_sleep(struct world *w);
+void setup_sleep_space(struct world *w);
+void setup_sleep_members(struct world *w);
+void setup_sleep_senders(struct world *w);
+void setup_sleep_groups(struct world *w);
+void setup_sleep_hole(struct world *w);
+void setup_sleep_leave(struct world *w);
+void setup_sleep_reader(struct world *w);
+void setup_sleep_drop(struct world *w);
+void setup_free(struct world *w);
+void setup_free_members(struct world *w);
+void setup_read_ways(struct world *w);
+void setup_close(struct world *w);
+void setup_close_sleep(struct world *w);
+void setup_drop_hole(struct world *w);
+void setup_drop_late(struct world *w);
+void setup_checked(struct world *w);
+void setup_yield(struct world *w);
+void setup_stat(struct world *w);
+
 extern const struct scenario scenarios[];
 extern const unsigned scenarios_count;
 

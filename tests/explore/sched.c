@@ -3,6 +3,7 @@
 #include <tests/explore/sched.h>
 
 #include <pages/base/atomic.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -161,6 +162,23 @@ _Noreturn void sched_fail(const char *format, ...)
     }
     fflush(stdout);
     _Exit(1);
+}
+
+static void on_signal(int number)
+{
+    sched_fail("signal %d: memory was used that is not there (any more)", number);
+}
+
+/* A wild access is a finding like any other. The stack may be what is wild: take another. */
+static void catch_signals(void)
+{
+    static unsigned char stack[65536];
+    stack_t other = {.ss_sp = stack, .ss_size = sizeof stack};
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_ONSTACK | SA_NODEFER};
+    if (sigaltstack(&other, NULL) || sigaction(SIGSEGV, &action, NULL) ||
+        sigaction(SIGBUS, &action, NULL)) {
+        abort();
+    }
 }
 
 /* Bit mask of the coroutines that could run now. */
@@ -421,6 +439,9 @@ void sched_spawn(void (*entry)(void *), void *argument)
 
 void sched_run(sched_choose *policy, void *context, struct sched_result *result)
 {
+    if (!exploring) {
+        catch_signals();
+    }
     sched.choose = policy;
     sched.context = context;
     sched.result = result;

@@ -57,6 +57,8 @@ void world_open(struct world *w, uint32_t max_messages, uint32_t max_pages, uint
     options.page_size = QUIRE_PAGE_SIZE_MIN;
     options.max_pages = max_pages;
     options.max_messages = max_messages;
+    options.checksum = policy & WORLD_CHECKED ? QUIRE_CHECKSUM_ON : QUIRE_CHECKSUM_OFF;
+    policy &= ~WORLD_CHECKED;
     options.full_policy = policy;
     if (policy == QUIRE_FULL_GROW) {
         struct quire_plan plan;
@@ -124,7 +126,7 @@ static void sent_end(struct world *w, struct world_sent *sent)
 /* What a failed try may be; it took nothing. */
 static void expect_full(struct world *w, int rc)
 {
-    if (rc != QUIRE_FULL && rc != QUIRE_TIMEDOUT) {
+    if (rc != QUIRE_FULL && rc != QUIRE_TIMEDOUT && !(rc == QUIRE_CLOSED && w->closed)) {
         sched_fail("send: %s (%d)", quire_errname(rc), rc);
     }
     w->full++;
@@ -158,10 +160,17 @@ int world_try_send(struct world *w, uint32_t tx, uint32_t size)
 void world_send(struct world *w, uint32_t tx, uint32_t size)
 {
     struct world_sent *sent = sent_begin(w, tx, size);
-    while (!send_once(w, sent)) {
+    while (!send_once(w, sent) && !w->closed) {
         sched_note("tx%u full, waits", tx);
         sched_wait();
         w->again++;
+    }
+}
+
+void world_must_send(struct world *w, uint32_t tx, uint32_t size)
+{
+    if (!world_try_send(w, tx, size)) {
+        sched_fail("the channel is full though a page must be free: a producer waits for another");
     }
 }
 
@@ -246,11 +255,11 @@ void world_reserve(struct world *w, uint32_t tx, uint32_t size, uint32_t used)
 
 void world_close_channel(struct world *w)
 {
+    w->closed = 1; /* calls may be told so from here on */
     int rc = quire_close(w->channel);
     if (rc) {
         sched_fail("quire_close: %s", quire_errname(rc));
     }
-    w->closed = 1;
     sched_note("channel closed");
     sched_progress();
 }

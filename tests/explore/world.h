@@ -81,6 +81,7 @@ struct world {
     uint32_t planned;   /* messages that the scenario will publish */
     uint32_t published; /* so far */
     int closed;         /* the scenario closed the channel itself */
+    int abandoned;      /* it did so while messages were on their way */
     int finishing;      /* what runs now is world_finish */
     quire_tx_t *tx[WORLD_TX];
     uint32_t tx_seq[WORLD_TX];
@@ -97,7 +98,9 @@ struct world {
     uint32_t again; /* sends that were tried again */
 };
 
-/* Geometry: messages per page, pages, policy. Memory backing, 4096 bytes a page. */
+/* Geometry: messages per page, pages, policy. Memory backing, 4096 bytes a page. With
+ * WORLD_CHECKED in policy records have checksums, and sends take the long way. */
+#define WORLD_CHECKED 0x100u
 void world_open(struct world *w, uint32_t max_messages, uint32_t max_pages, uint32_t policy);
 /* Says how many more messages will be published in all. */
 void world_plan(struct world *w, uint32_t messages);
@@ -113,6 +116,8 @@ void world_send(struct world *w, uint32_t tx, uint32_t size);
 void world_send_sleeping(struct world *w, uint32_t tx, uint32_t size);
 /* One try. Returns 1 when it was sent, 0 when the channel was full. */
 int world_try_send(struct world *w, uint32_t tx, uint32_t size);
+/* The same where a page must be free: nobody waits for a producer that stands still. */
+void world_must_send(struct world *w, uint32_t tx, uint32_t size);
 void world_send_batch(struct world *w, uint32_t tx, uint32_t count, uint32_t size);
 /* Reserves, then commits used bytes, or aborts (used == WORLD_ABORT). */
 #define WORLD_ABORT UINT32_MAX
@@ -130,6 +135,9 @@ void world_release(struct world *w, uint32_t rx);
  * with next_page, LAPPED was recorded): try again at once.
  */
 int world_try_recv(struct world *w, uint32_t rx);
+/* As world_try_recv with the calls that take several messages, or copy one. */
+int world_try_recv_batch(struct world *w, uint32_t rx, uint32_t count);
+int world_try_recv_copy(struct world *w, uint32_t rx);
 /* Receives until it has count messages or its group has all that is planned. */
 void world_recv(struct world *w, uint32_t rx, uint32_t count);
 /* The same with the call that sleeps; ends when the channel is closed. */

@@ -14,7 +14,8 @@ void sched_sleep(const void *address, uint32_t bitset);
 /* Wakes up to count sleepers; returns how many. */
 int sched_wake(const void *address, uint32_t count, uint32_t bitset);
 
-/* Before a channel is opened: memory of the run before is gone. */
+/* Before a channel is opened: memory and files of the run before are gone. */
 void wraps_reset(void);
+void files_reset(void); /* part of it */
 
 #endif
