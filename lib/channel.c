@@ -92,7 +92,7 @@ static int enter(struct quire *ch)
 }
 
 /* Takes everything apart that open put together. */
-static int tear_down(struct quire *ch, int clean)
+static void tear_down(struct quire *ch, int clean)
 {
     qr_shrink_finish(ch);
     qr_groups_free(ch);
@@ -105,7 +105,6 @@ static int tear_down(struct quire *ch, int clean)
     qr_store_close(ch->store);
     pthread_mutex_destroy(&ch->lock);
     free(ch);
-    return 0;
 }
 
 static int open_store(struct quire *ch, const char *path, const struct quire_options *options)
@@ -144,7 +143,7 @@ int quire_open(quire_t **out, const char *path, const struct quire_options *opti
     if (rc == 0 && !ch->view.read_only)
         rc = enter(ch);
     if (rc != 0) {
-        (void)tear_down(ch, 0);
+        tear_down(ch, 0);
         return rc;
     }
     *out = ch;
@@ -160,7 +159,7 @@ void qr_channel_unref(struct quire *ch)
 {
     /* [R22 references] [A22 references] the last one sees what all others did. */
     if (qr_sub_acq_rel(&ch->references, 1u) == 1)
-        (void)tear_down(ch, !ch->view.read_only);
+        tear_down(ch, !ch->view.read_only);
 }
 
 int quire_close(quire_t *ch)

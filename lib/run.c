@@ -70,6 +70,15 @@ static int claim(struct quire_rx *rx, uint64_t head, uint64_t position, uint32_t
     return 1;
 }
 
+static void have_page(struct quire_rx *rx, const struct qr_frame *frame, uint64_t page_no)
+{
+    rx->frame = frame;
+    rx->page_no = page_no;
+    rx->slots = frame->slots;
+    rx->data = frame->data;
+    rx->tag = qr_slot_tag(page_no);
+}
+
 /* Where page_no is; what is at hand already is not looked up again. */
 static int at_page(struct quire_rx *rx, uint64_t page_no)
 {
@@ -79,11 +88,7 @@ static int at_page(struct quire_rx *rx, uint64_t page_no)
     int rc = qr_locate(rx->channel, page_no, &place);
     if (rc != 0)
         return rc;
-    rx->frame = place.frame;
-    rx->page_no = page_no;
-    rx->slots = place.frame->slots;
-    rx->data = place.frame->data;
-    rx->tag = qr_slot_tag(page_no);
+    have_page(rx, place.frame, page_no);
     return 0;
 }
 
@@ -241,11 +246,7 @@ static int at_held_page(struct quire_rx *rx, uint64_t page_no)
         if (qr_life_page(qr_load_acquire(&ch->view.life[f])) != page_no ||
             qr_store_frame(ch->store, f, &frame) != 0 || qr_final(frame, page_no) < 0)
             continue;
-        rx->frame = frame;
-        rx->page_no = page_no;
-        rx->slots = frame->slots;
-        rx->data = frame->data;
-        rx->tag = qr_slot_tag(page_no);
+        have_page(rx, frame, page_no);
         rc = 0;
     }
     return rc;
