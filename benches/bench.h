@@ -74,6 +74,8 @@ double bench_floor_xadd(void);
 double bench_floor_memcpy(uint32_t size);
 /* A fetch-add, a copy of 16 B and a publishing store, and nothing else. */
 int bench_floor_send(double *ns);
+/* The same by two threads at once on one word, per message of both; needs two processors. */
+int bench_floor_send_two(double *ns);
 /* A cache line from one processor to another and back; needs two. */
 int bench_floor_line(double *ns);
 /* Filling and checking messages with no queue between: part of every figure. */

@@ -110,10 +110,12 @@ __attribute__((noinline)) static int bare_send(struct bare *bare, const uint64_t
     uint64_t old = qr_add_acquire(&bare->claim, (BENCH_SIZE_BARE / 8 + 1) << 17 | 1);
     uint64_t slot = old & 0x1ffff;
     unsigned char *at = bare->data + (old >> 17) * 8;
-    uint64_t record[3] = {BENCH_SIZE_BARE, words[0], words[1]};
+    uint64_t first = words[0], second = words[1];
+    uint64_t record[3] = {BENCH_SIZE_BARE, first, second};
 
     if (slot >= SLOTS)
         return -1;
+    KEEP(first); /* two loads: one of both would wait for the two stores that filled them */
     memcpy(at, record, sizeof(record));
     qr_store_release(&bare->slots[slot], old);
     return 0;
@@ -140,6 +142,66 @@ int bench_floor_send(double *ns)
     *ns = (double)(bench_cpu_ns() - begin) / (ROUNDS - SLOTS);
     free(bare);
     return 0;
+}
+
+/* Two threads that send so into one page at once: claims on one word, and nothing else to do. */
+#define PASSES 16u
+struct bare_pair {
+    struct bare *bare;
+    pthread_barrier_t turn;
+    uint64_t ns;
+};
+
+static void *bare_both(void *argument, unsigned cpu)
+{
+    struct bare_pair *pair = argument;
+    uint64_t words[2];
+    int rc = bench_pin(cpu);
+
+    bench_fill(words, cpu, BENCH_SIZE_BARE);
+    for (unsigned pass = 0; pass < PASSES; pass++) {
+        if (cpu == 0)
+            qr_store_relaxed(&pair->bare->claim, 0); /* the next page; the barrier orders it */
+        pthread_barrier_wait(&pair->turn);
+        uint64_t begin = bench_now_ns();
+        while (bare_send(pair->bare, words) == 0)
+            ;
+        pthread_barrier_wait(&pair->turn);
+        if (cpu == 0 && pass > 0) /* the first one touched it */
+            pair->ns += bench_now_ns() - begin;
+    }
+    return rc == 0 ? NULL : argument;
+}
+static void *bare_first(void *pair)
+{
+    return bare_both(pair, 0);
+}
+static void *bare_second(void *pair)
+{
+    return bare_both(pair, 1);
+}
+
+int bench_floor_send_two(double *ns)
+{
+    struct bare_pair pair = {.bare = aligned_alloc(128, sizeof(*pair.bare))};
+    pthread_t threads[2];
+    void *failed[2];
+
+    if (!pair.bare)
+        return bench_fail("memory", QUIRE_ENOSPC);
+    memset(pair.bare, 0, sizeof(*pair.bare));
+    pthread_barrier_init(&pair.turn, NULL, 2);
+    int error = pthread_create(&threads[0], NULL, bare_first, &pair);
+    if (error == 0)
+        error = pthread_create(&threads[1], NULL, bare_second, &pair);
+    if (error != 0)
+        return bench_fail("pthread_create", -error); /* the process ends, and a first thread too */
+    pthread_join(threads[0], &failed[0]);
+    pthread_join(threads[1], &failed[1]);
+    pthread_barrier_destroy(&pair.turn);
+    free(pair.bare);
+    *ns = (double)pair.ns / (SLOTS * (PASSES - 1.0));
+    return failed[0] || failed[1] ? QUIRE_EINVAL : 0;
 }
 
 BENCH_INLINE double copies(unsigned rounds, uint32_t size)

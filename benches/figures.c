@@ -123,6 +123,8 @@ static struct bench_figure memcpy_16 = {"floor.memcpy16_ns", "memcpy 16 B, hot",
 static struct bench_figure memcpy_64 = {"floor.memcpy64_ns", "memcpy 64 B, hot", "ns", 0, {0}};
 static struct bench_figure bare_send = {
     "floor.send16_ns", "bare claim, copy, publish 16 B", "ns", 0, {0}};
+static struct bench_figure bare_two = {
+    "floor.send16_two_ns", "  the same by two threads at once", "ns", 0, {0}};
 static struct bench_figure line_trip = {
     "floor.line_ns", "cache line to the other core and back", "ns", 0, {0}};
 static struct bench_figure harness_16 = {
@@ -246,6 +248,10 @@ static int run_floor(const struct figures_options *options)
         if (rc != 0)
             return rc;
         bench_figure_add(&line_trip, ns);
+        rc = bench_floor_send_two(&ns);
+        if (rc != 0)
+            return rc;
+        bench_figure_add(&bare_two, ns);
     }
     rc = bench_floor_harness(16, &ns);
     if (rc != 0)
@@ -350,13 +356,14 @@ void figures_derive(void)
 
 const struct bench_figure *const *figures_all(void)
 {
-    static const struct bench_figure *all[7 + 4 * CASES + 6 + 1];
+    static const struct bench_figure *all[8 + 4 * CASES + 6 + 1];
     unsigned n = 0;
 
     all[n++] = &xadd;
     all[n++] = &memcpy_16;
     all[n++] = &memcpy_64;
     all[n++] = &bare_send;
+    all[n++] = &bare_two;
     all[n++] = &line_trip;
     all[n++] = &harness_16;
     all[n++] = &harness_64;
