@@ -110,13 +110,14 @@ __attribute__((noinline)) static int bare_send(struct bare *bare, const uint64_t
     uint64_t old = qr_add_acquire(&bare->claim, (BENCH_SIZE_BARE / 8 + 1) << 17 | 1);
     uint64_t slot = old & 0x1ffff;
     unsigned char *at = bare->data + (old >> 17) * 8;
-    uint64_t first = words[0], second = words[1];
-    uint64_t record[3] = {BENCH_SIZE_BARE, first, second};
+    uint64_t length = BENCH_SIZE_BARE;
 
     if (slot >= SLOTS)
         return -1;
-    KEEP(first); /* two loads: one of both would wait for the two stores that filled them */
-    memcpy(at, record, sizeof(record));
+    memcpy(at, &length, sizeof(length));
+    memcpy(at + 8, &words[0], sizeof(words[0]));
+    KEEP(at); /* two words: one load of both would wait for the two stores that filled them */
+    memcpy(at + 16, &words[1], sizeof(words[1]));
     qr_store_release(&bare->slots[slot], old);
     return 0;
 }
