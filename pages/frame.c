@@ -57,33 +57,47 @@ void qr_frame_publish(struct qr_frame_entry *entry)
     qr_store_release(&entry->mapped, 1u);
 }
 
-static int prepare_mapping(const struct qr_store *store, void *address)
+int qr_store_populate(void *address, uint64_t bytes)
 {
+    return qr_store_error(qr_populate(address, bytes));
+}
+
+int qr_frame_map_only(const struct qr_store *store, int fd, uint64_t offset, void **mapping)
+{
+    int prot = store->view.read_only ? PROT_READ : PROT_READ | PROT_WRITE;
+    int rc = qr_io_mmap(mapping, store->map_bytes, prot, MAP_SHARED, fd, offset);
+    if (rc < 0)
+        return rc;
     /* Advice may be refused: then it is slower and nothing else. RANDOM: read-ahead would bring
      * large folios, and one small store then writes a whole one back. */
     if (store->backing == QR_BACKING_DIRECTORY)
-        qr_io_madvise(address, store->map_bytes, MADV_RANDOM);
+        qr_io_madvise(*mapping, store->map_bytes, MADV_RANDOM);
     if (store->backing == QR_BACKING_MEMORY_ADVISED)
-        qr_io_madvise(address, store->map_bytes, MADV_HUGEPAGE);
-    return store->view.read_only ? 0 : qr_populate(address, store->sb.frame_bytes);
+        qr_io_madvise(*mapping, store->map_bytes, MADV_HUGEPAGE);
+    return 0;
 }
 
-int qr_frame_map(struct qr_store *store, struct qr_frame_entry *entry, int fd, uint64_t offset)
+void qr_frame_fill(const struct qr_store *store, struct qr_frame_entry *entry, void *mapping)
 {
-    int prot = store->view.read_only ? PROT_READ : PROT_READ | PROT_WRITE;
-    void *address;
-    int rc = qr_io_mmap(&address, store->map_bytes, prot, MAP_SHARED, fd, offset);
-    if (rc < 0)
-        return rc;
-    rc = prepare_mapping(store, address);
-    if (rc < 0) {
-        qr_io_munmap(address, store->map_bytes);
-        return rc;
-    }
-    unsigned char *base = address;
-    entry->frame.header = address;
+    unsigned char *base = mapping;
+    entry->frame.header = mapping;
     entry->frame.slots = (qr_atomic_u64 *)(base + QR_BLOCK);
     entry->frame.data = base + store->sb.data_offset;
+}
+
+/* Maps and populates a frame's file into entry, not yet for others to see. */
+static int map_populated(const struct qr_store *store, struct qr_frame_entry *entry, int fd)
+{
+    void *mapping;
+    int rc = qr_frame_map_only(store, fd, 0, &mapping);
+    if (rc < 0)
+        return rc;
+    rc = store->view.read_only ? 0 : qr_populate(mapping, store->sb.frame_bytes);
+    if (rc < 0) {
+        qr_io_munmap(mapping, store->map_bytes);
+        return rc;
+    }
+    qr_frame_fill(store, entry, mapping);
     return 0;
 }
 
@@ -92,7 +106,7 @@ static int map_file(struct qr_store *store, uint32_t frame)
     int fd = qr_frame_file_open(store, frame, store->view.read_only ? O_RDONLY : O_RDWR);
     if (fd < 0)
         return fd;
-    int rc = qr_frame_map(store, &store->frames[frame], fd, 0);
+    int rc = map_populated(store, &store->frames[frame], fd);
     qr_io_close(fd); /* the mapping keeps the file; a descriptor per frame would be too many */
     return rc;
 }
@@ -101,10 +115,11 @@ static int map_file(struct qr_store *store, uint32_t frame)
 static int map_once(struct qr_store *store, uint32_t frame)
 {
     struct qr_frame_entry *entry = &store->frames[frame];
-    /* [A6 life] pairs with R6, the release that takes the frame out of ABSENT, after its file is
-     * made. A caller that comes late, with a frame that was given back, must not fill its holes. */
-    uint64_t life = qr_load_acquire(&store->view.life[frame]);
-    if (qr_life_page(life) == QR_PAGE_ABSENT)
+    /* [A6 life] pairs with R6, the release that ends BUSY, after the frame's file is made. A caller
+     * that comes late, with a frame that was given back, must not fill its holes, nor take a file
+     * that is being made for a damaged one. */
+    uint64_t page = qr_life_page(qr_load_acquire(&store->view.life[frame]));
+    if (page == QR_PAGE_ABSENT || page == QR_PAGE_BUSY)
         return QUIRE_ENOENT;
     pthread_mutex_lock(&store->map_lock);
     int rc = qr_frame_is_mapped(entry) ? 0 : map_file(store, frame);
@@ -134,4 +149,58 @@ const struct qr_frame *qr_store_frame_mapped(const struct qr_store *store, uint3
     if (frame >= store->sb.frames_cap || !qr_frame_is_mapped(&store->frames[frame]))
         return NULL;
     return &store->frames[frame].frame;
+}
+
+/* [A30 fd] pairs with R30 in keep_fd(): the file is open before others use its descriptor. */
+static int kept_fd(const struct qr_frame_entry *entry)
+{
+    return (int)qr_load_acquire(&entry->fd_plus_one) - 1;
+}
+
+/* Under map_lock. */
+static int keep_fd(struct qr_store *store, uint32_t frame)
+{
+    struct qr_frame_entry *entry = &store->frames[frame];
+    int fd = kept_fd(entry);
+    if (fd >= 0)
+        return fd;
+    fd = qr_frame_file_open(store, frame, store->view.read_only ? O_RDONLY : O_RDWR);
+    if (fd >= 0)
+        qr_store_release(&entry->fd_plus_one, (uint32_t)fd + 1u); /* [R30 fd] pairs with A30 */
+    return fd;
+}
+
+int qr_store_frame_fd(struct qr_store *store, uint32_t frame)
+{
+    if (!store->view.directory_backed)
+        return QUIRE_EINVAL;
+    if (frame >= store->sb.frames_cap)
+        return QUIRE_EBADFILE;
+    int fd = kept_fd(&store->frames[frame]);
+    if (qr_likely(fd >= 0))
+        return fd;
+    pthread_mutex_lock(&store->map_lock);
+    fd = keep_fd(store, frame);
+    pthread_mutex_unlock(&store->map_lock);
+    return fd < 0 ? qr_store_error(fd) : fd;
+}
+
+void qr_frame_fd_forget(struct qr_store *store, uint32_t frame)
+{
+    struct qr_frame_entry *entry = &store->frames[frame];
+    int fd = kept_fd(entry);
+    if (fd < 0)
+        return; /* writes nothing: an entry that was never used has no memory of its own */
+    qr_io_close(fd);
+    qr_store_relaxed(&entry->fd_plus_one, 0u); /* relaxed: the frame is its caller's alone */
+}
+
+int qr_store_control_fd(const struct qr_store *store)
+{
+    return store->view.directory_backed ? store->control_fd : QUIRE_EINVAL;
+}
+
+int qr_store_pages_fd(const struct qr_store *store)
+{
+    return store->view.directory_backed ? store->pages_fd : QUIRE_EINVAL;
 }

@@ -29,32 +29,21 @@ int64_t qr_frame_of_name(const char *name)
     return strcmp(name + DIGITS, SUFFIX) == 0 ? frame : -1;
 }
 
-static int fill(int fd, const struct qr_superblock *sb, uint32_t frame, uint64_t closed_claim)
+int qr_frame_file_create(int pages_fd, uint32_t frame, mode_t mode)
 {
-    int rc = qr_io_fallocate(fd, 0, sb->frame_bytes);
-    if (rc < 0)
-        return rc;
+    char name[QR_FRAME_NAME_SIZE];
+    qr_frame_name(name, frame);
+    return qr_io_open(pages_fd, name, O_RDWR | O_CREAT | O_EXCL, mode);
+}
+
+int qr_frame_file_header(int fd, const struct qr_superblock *sb, uint32_t frame,
+                         uint64_t closed_claim)
+{
     struct qr_frame_header header;
     memset(&header, 0, sizeof header);
     qr_frame_header_init(&header, sb, frame, closed_claim);
     ssize_t n = qr_io_pwrite(fd, &header, sizeof header, 0);
     return n < 0 ? (int)n : 0;
-}
-
-int qr_frame_file_create(int pages_fd, const struct qr_superblock *sb, uint32_t frame, mode_t mode,
-                         uint64_t closed_claim)
-{
-    char name[QR_FRAME_NAME_SIZE];
-    qr_frame_name(name, frame);
-    int fd = qr_io_open(pages_fd, name, O_RDWR | O_CREAT | O_EXCL, mode);
-    if (fd < 0)
-        return fd;
-    int rc = fill(fd, sb, frame, closed_claim);
-    if (rc == 0)
-        return fd;
-    qr_io_close(fd);
-    qr_io_unlink(pages_fd, name);
-    return rc;
 }
 
 int qr_frame_file_check(int fd, const struct stat *st, const struct qr_superblock *sb,

@@ -76,9 +76,11 @@ static void free_groups(struct qr_store *store)
 
 void qr_store_free(struct qr_store *store)
 {
-    for (uint32_t i = 0; store->frames != NULL && i < store->sb.frames_cap; i++)
+    for (uint32_t i = 0; store->frames != NULL && i < store->sb.frames_cap; i++) {
         if (qr_frame_is_mapped(&store->frames[i]))
             qr_io_munmap(store->frames[i].frame.header, store->map_bytes);
+        qr_frame_fd_forget(store, i);
+    }
     free(store->frames);
     free_groups(store);
     if (store->control != NULL)

@@ -28,6 +28,23 @@ struct qr_extent {
     uint64_t size; /* 0: nothing there that could be given back */
 };
 
+/*
+ * A frame on its way to being mapped and populated. The slow work is the caller's between the
+ * steps; see qr_store_prep_begin().
+ */
+struct qr_frame_prep {
+    uint32_t frame;
+    int fd;          /* of the frame's file, or the memfd of all frames; the store closes it */
+    uint64_t offset; /* what to allocate in fd before the map */
+    uint64_t size;   /* 0: nothing to allocate */
+    void *address;   /* what to populate for write after the map */
+    uint64_t bytes;  /* 0: nothing to populate */
+    /* The store's own. */
+    void *mapping;   /* not yet shown to anybody; NULL: none */
+    uint8_t absent;  /* the frame had no storage: a failure takes it away again */
+    uint8_t created; /* its file is new */
+};
+
 struct qr_store;
 
 /* Everything the files say, mapped: pointers into the control file. */
@@ -85,8 +102,9 @@ const struct qr_store_view *qr_store_view(const struct qr_store *store);
 /*
  * The frame, mapped and populated for write (read-only stores: mapped for read); the first call
  * for a frame maps it, later ones return what is there: a few instructions and one acquire load.
- * Any thread. Returns 0; QUIRE_ENOENT when the frame has no storage (life is ABSENT: the caller
- * came late and looks at life[] again); QUIRE_EBADFILE, QUIRE_ENOSPC, QUIRE_EPERM, -errno.
+ * Any thread. Returns 0; QUIRE_ENOENT when the frame is not mapped and has no storage to map (life
+ * is ABSENT or BUSY: the caller came late and looks at life[] again); QUIRE_EBADFILE,
+ * QUIRE_ENOSPC, QUIRE_EPERM, -errno.
  */
 int qr_store_frame(struct qr_store *store, uint32_t frame, const struct qr_frame **out);
 /* The same when it is mapped already, else NULL. */
@@ -100,6 +118,48 @@ const struct qr_frame *qr_store_frame_mapped(const struct qr_store *store, uint3
  * QUIRE_EPERM, -errno; on failure nothing is left allocated.
  */
 int qr_store_frame_make(struct qr_store *store, uint32_t frame);
+
+/*
+ * The same in steps, so that the slow ones can be done elsewhere:
+ *
+ *   begin    opens or creates the frame's file
+ *            caller: fallocate(fd, 0, offset, size) unless size is 0
+ *   map      maps it; nobody else sees the mapping
+ *            caller: MADV_POPULATE_WRITE of [address, address + bytes) unless bytes is 0; then, on
+ *            a directory, fdatasync(fd) and fsync(qr_store_pages_fd()) when a new frame is to
+ *            survive a power loss: header, blocks and name are there
+ *   finish   shows the mapping to everybody, or undoes all of it
+ *
+ * begin() and map() are quick calls, finish() is one but when it undoes. Every begin() that
+ * returned 0 is ended by one finish(), also after a failure of map() or of the caller's own steps,
+ * whose result it gets: 0, a QUIRE_* code or -errno. finish() returns 0 or that failure as the
+ * code a caller of the store gets; -EFAULT, with which the kernel says that populating would have
+ * raised SIGBUS, is QUIRE_ENOSPC. Where madvise says -EINVAL, qr_store_populate() still works.
+ *
+ * Two uses. Frames without storage: the caller owns life[frame] as BUSY until finish() has
+ * returned. Frames that have storage but are not mapped yet, such as those that were there at the
+ * open: there is nothing to allocate, and the caller sees to it that nobody gives the frame back
+ * before finish(); a failure leaves the storage alone; a qr_store_frame() at the same moment may
+ * map it first, and finish() then returns 0. begin() returns QUIRE_ENOENT when life says ABSENT,
+ * else as qr_store_frame_make(). Different frames at once, each by one thread at a time.
+ */
+int qr_store_prep_begin(struct qr_store *store, uint32_t frame, struct qr_frame_prep *prep);
+int qr_store_prep_map(struct qr_store *store, struct qr_frame_prep *prep);
+int qr_store_prep_finish(struct qr_store *store, struct qr_frame_prep *prep, int result);
+/* Faults a range of a frame in for writing: 0, QUIRE_ENOSPC, -errno. */
+int qr_store_populate(void *address, uint64_t bytes);
+
+/*
+ * Descriptors to sync, which stay the store's. The frame's is opened at the first call and kept
+ * until the store is closed: one that is opened after somebody else was told of a failed
+ * write-back would not hear of it. Any thread; not for a frame that is BUSY or ABSENT. The
+ * descriptor, or QUIRE_EINVAL in memory; for a frame also QUIRE_EBADFILE, QUIRE_EPERM, -errno.
+ */
+int qr_store_frame_fd(struct qr_store *store, uint32_t frame);
+int qr_store_control_fd(const struct qr_store *store);
+/* The directory that holds the frames' files. */
+int qr_store_pages_fd(const struct qr_store *store);
+
 /*
  * What to punch so that a frame's index and data go back to the file system; the header page and
  * the mapping stay, since a producer may still look at the claim word. The caller owns

@@ -140,11 +140,16 @@ static int make_control(struct maker *m)
 static int make_frames(struct maker *m)
 {
     while (m->frames < m->sb.frames_base) {
-        int fd = qr_frame_file_create(m->pages_fd, &m->sb, m->frames, m->mode, m->closed_claim);
+        int fd = qr_frame_file_create(m->pages_fd, m->frames, m->mode);
         if (fd < 0)
             return fd;
-        qr_io_close(fd);
         m->frames++;
+        int rc = qr_io_fallocate(fd, 0, m->sb.frame_bytes);
+        if (rc == 0)
+            rc = qr_frame_file_header(fd, &m->sb, m->frames - 1, m->closed_claim);
+        qr_io_close(fd);
+        if (rc < 0)
+            return rc;
     }
     return 0;
 }

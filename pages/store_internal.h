@@ -34,6 +34,7 @@ enum qr_backing {
 struct qr_frame_entry {
     struct qr_frame frame;
     qr_atomic_u32 mapped;
+    qr_atomic_u32 fd_plus_one; /* to sync its file; 0: not opened yet. Set under map_lock */
 };
 
 /* A group of a memory channel; lives as long as the store. */
@@ -96,9 +97,10 @@ int qr_directory_list(int dirfd, int (*each)(void *context, const char *name), v
 void qr_frame_name(char out[QR_FRAME_NAME_SIZE], uint32_t frame);
 /* The frame that a file name stands for; -1 when it is no page file's. */
 int64_t qr_frame_of_name(const char *name);
-/* Makes a new page file, every block allocated, header written: its descriptor. On failure there
- * is no file. */
-int qr_frame_file_create(int pages_fd, const struct qr_superblock *sb, uint32_t frame, mode_t mode,
+/* Makes a new page file, empty: its descriptor. -EEXIST. */
+int qr_frame_file_create(int pages_fd, uint32_t frame, mode_t mode);
+/* Writes the header of a new frame. */
+int qr_frame_file_header(int fd, const struct qr_superblock *sb, uint32_t frame,
                          uint64_t closed_claim);
 /* 0 when fd is what the frame's file should be, else QUIRE_EBADFILE or -errno. */
 int qr_frame_file_check(int fd, const struct stat *st, const struct qr_superblock *sb,
@@ -106,13 +108,17 @@ int qr_frame_file_check(int fd, const struct stat *st, const struct qr_superbloc
 /* Opens the file of an existing frame and checks it: its descriptor, QUIRE_EBADFILE, -errno. */
 int qr_frame_file_open(const struct qr_store *store, uint32_t frame, int flags);
 
-/* Maps and populates map_bytes of fd into entry, not yet for others to see. */
-int qr_frame_map(struct qr_store *store, struct qr_frame_entry *entry, int fd, uint64_t offset);
+/* Maps map_bytes of fd with the advice for the backing; touches nothing. */
+int qr_frame_map_only(const struct qr_store *store, int fd, uint64_t offset, void **mapping);
+/* Puts a mapping into entry, not yet for others to see. */
+void qr_frame_fill(const struct qr_store *store, struct qr_frame_entry *entry, void *mapping);
 /* Shows a mapped entry to everybody. */
 void qr_frame_publish(struct qr_frame_entry *entry);
 int qr_frame_is_mapped(const struct qr_frame_entry *entry);
 /* Faults a range in for writing, so that no later store can fail. */
 int qr_populate(void *address, uint64_t size);
+/* Closes the descriptor that qr_store_frame_fd() keeps. The caller owns the frame. */
+void qr_frame_fd_forget(struct qr_store *store, uint32_t frame);
 /* Where the index and data of a frame are: all of it that is ever given back. */
 void qr_frame_body(const struct qr_store *store, uint32_t frame, uint64_t *offset, uint64_t *size);
 
