@@ -91,6 +91,44 @@ int qr_io_fault_hit(void)
 {
     return (int)qr_load_relaxed(&fault_was_hit); /* relaxed: a figure */
 }
+
+int qr_io_verdict(enum qr_io_call kind)
+{
+    return gate(kind);
+}
+
+static qr_atomic_u32 late_left;
+
+void qr_io_late(uint32_t count)
+{
+    qr_store_relaxed(&late_left, count); /* relaxed: a counter */
+}
+
+int qr_io_take_late(void)
+{
+    uint32_t left = qr_load_relaxed(&late_left); /* relaxed: a counter, each unit taken once */
+    while (left > 0)
+        if (qr_cas_acq_rel(&late_left, &left, left - 1))
+            return 1;
+    return 0;
+}
+
+static struct {
+    void (*watch)(void *context, int fd, int phase);
+    void *context;
+} sync_watch;
+
+void qr_io_set_sync_watch(void (*watch)(void *context, int fd, int phase), void *context)
+{
+    sync_watch.watch = watch;
+    sync_watch.context = context;
+}
+
+void qr_io_note_sync(int fd, int phase)
+{
+    if (sync_watch.watch != NULL)
+        sync_watch.watch(sync_watch.context, fd, phase);
+}
 #else
 static inline int gate(enum qr_io_call call)
 {
@@ -230,10 +268,26 @@ int qr_io_fstat(int fd, struct stat *st)
 }
 
 /* Never retried: after a failure the next call may report success for pages that were lost. */
+static int sync_file(enum qr_io_call call, int fd)
+{
+    int rc = gate(call);
+    if (rc < 0)
+        return rc;
+    qr_io_note_sync(fd, 0);
+    rc = result_of(call == QR_IO_FSYNC ? fsync(fd) : fdatasync(fd));
+    if (rc == 0)
+        qr_io_note_sync(fd, 1);
+    return rc;
+}
+
 int qr_io_fsync(int fd)
 {
-    int rc = gate(QR_IO_FSYNC);
-    return rc < 0 ? rc : result_of(fsync(fd));
+    return sync_file(QR_IO_FSYNC, fd);
+}
+
+int qr_io_fdatasync(int fd)
+{
+    return sync_file(QR_IO_FDATASYNC, fd);
 }
 
 int qr_io_mkdir(int dirfd, const char *path, mode_t mode)
@@ -340,6 +394,12 @@ int qr_io_thread(pthread_t *thread, void *(*run)(void *), void *argument)
 void qr_io_close(int fd)
 {
     close(fd);
+}
+
+int qr_io_close_checked(int fd)
+{
+    int rc = result_of(close(fd));
+    return rc == -EINTR ? 0 : rc;
 }
 
 void *qr_io_zalloc(size_t size)

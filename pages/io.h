@@ -27,6 +27,7 @@ enum qr_io_call {
     QR_IO_PWRITE,
     QR_IO_FSTAT,
     QR_IO_FSYNC,
+    QR_IO_FDATASYNC,
     QR_IO_MKDIR,
     QR_IO_RENAME,
     QR_IO_UNLINK,
@@ -35,6 +36,9 @@ enum qr_io_call {
     QR_IO_LOCK,
     QR_IO_EVENTFD,
     QR_IO_THREAD,
+    QR_IO_URING_SETUP,
+    QR_IO_URING_PROBE,
+    QR_IO_URING_SUBMIT,
     QR_IO_MALLOC,
     QR_IO_CALLS
 };
@@ -55,6 +59,7 @@ ssize_t qr_io_pread(int fd, void *buffer, size_t size, uint64_t offset);
 ssize_t qr_io_pwrite(int fd, const void *buffer, size_t size, uint64_t offset);
 int qr_io_fstat(int fd, struct stat *st);
 int qr_io_fsync(int fd);
+int qr_io_fdatasync(int fd);
 int qr_io_mkdir(int dirfd, const char *path, mode_t mode);
 /* Fails with -EEXIST when to exists. Not atomic where the file system cannot do it. */
 int qr_io_rename_noreplace(int dirfd, const char *from, int todirfd, const char *to);
@@ -70,8 +75,38 @@ int qr_io_eventfd(void);
  * program's handlers never run in a thread the program does not know of. */
 int qr_io_thread(pthread_t *thread, void *(*run)(void *), void *argument);
 void qr_io_close(int fd);
+/* As qr_io_close, for who wants to know: unless it says -EBADF the descriptor is gone. */
+int qr_io_close_checked(int fd);
 /* malloc of zeroed memory, counted like a call. NULL when it fails. */
 void *qr_io_zalloc(size_t size);
+
+/*
+ * For what is done by way of io_uring, where no function of this header makes the call. A test
+ * build counts an operation and may fail it exactly as the same call made directly: verdict says
+ * 0, or -errno that is to be the result of an operation that is not made.
+ */
+#ifdef QR_TESTING
+int qr_io_verdict(enum qr_io_call kind);
+/* Around an fsync or fdatasync of fd: phase 0 before, 1 after success; see the sync watch. */
+void qr_io_note_sync(int fd, int phase);
+/* 1: hold this completion back over one reap. */
+int qr_io_take_late(void);
+#else
+static inline int qr_io_verdict(enum qr_io_call kind)
+{
+    (void)kind;
+    return 0;
+}
+static inline void qr_io_note_sync(int fd, int phase)
+{
+    (void)fd;
+    (void)phase;
+}
+static inline int qr_io_take_late(void)
+{
+    return 0;
+}
+#endif
 
 #ifdef QR_TESTING
 /* Fails call number nth (1-based), counted from now over all kinds, with -error; sticky: and all
@@ -83,6 +118,13 @@ void qr_io_fault_kind(enum qr_io_call kind, uint64_t nth, int error, int sticky)
 uint64_t qr_io_count(void);
 uint64_t qr_io_count_kind(enum qr_io_call kind);
 int qr_io_fault_hit(void);
+/* Each of the next count completions of engines is held back over one reap, which returns NULL
+ * although the completion is there and the fd readable. */
+void qr_io_late(uint32_t count);
+/* Calls watch with phase 0 just before each fsync and fdatasync, and with phase 1 just after each
+ * that was successful, in the thread that makes it (by io_uring: that submits, that reaps). NULL:
+ * nobody watches. Set while no sync is under way. */
+void qr_io_set_sync_watch(void (*watch)(void *context, int fd, int phase), void *context);
 #endif
 
 #endif

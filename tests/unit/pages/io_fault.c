@@ -67,6 +67,8 @@ static int call_of_descriptor(enum qr_io_call kind, int fd)
         return qr_io_fstat(fd, &st);
     case QR_IO_FSYNC:
         return qr_io_fsync(fd);
+    case QR_IO_FDATASYNC:
+        return qr_io_fdatasync(fd);
     default:
         return qr_io_lock(fd);
     }
@@ -161,6 +163,7 @@ static int call_of_kind(enum qr_io_call kind)
     case QR_IO_PWRITE:
     case QR_IO_FSTAT:
     case QR_IO_FSYNC:
+    case QR_IO_FDATASYNC:
     case QR_IO_LOCK:
         rc = call_of_descriptor(kind, fd);
         break;
@@ -174,6 +177,11 @@ static int call_of_kind(enum qr_io_call kind)
     case QR_IO_THREAD:
     case QR_IO_MALLOC:
         rc = call_of_process(kind);
+        break;
+    case QR_IO_URING_SETUP:
+    case QR_IO_URING_PROBE:
+    case QR_IO_URING_SUBMIT:
+        rc = qr_io_verdict(kind); /* the engine asks before it makes the call */
         break;
     default:
         rc = call_of_name(kind);
