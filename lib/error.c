@@ -42,6 +42,7 @@ static const struct entry entries[] = {
           "Another open holds the channel, or its pages are reused too fast; try again"),
     ENTRY(QUIRE_ENOSPC, "There is no space for the files of the channel"),
     ENTRY(QUIRE_EPERM, "The file permissions do not allow it"),
+    ENTRY(QUIRE_ESHARED, "A file of the channel shares its blocks with a copy, or may come to"),
 };
 
 static const struct entry *find(int code)

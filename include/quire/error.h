@@ -36,7 +36,8 @@ enum quire_error {
     QUIRE_EBADFILE = -5044,  /* a file of the channel is short or damaged */
     QUIRE_EBUSY = -5045,     /* another open holds the channel */
     QUIRE_ENOSPC = -5046,    /* no space for the channel's files */
-    QUIRE_EPERM = -5047      /* the file permissions refuse it */
+    QUIRE_EPERM = -5047,     /* the file permissions refuse it */
+    QUIRE_ESHARED = -5048    /* a file shares its blocks with a copy: copy the channel anew */
 };
 
 /*
