@@ -77,6 +77,11 @@ int qr_frame_map_only(const struct qr_store *store, int fd, uint64_t offset, voi
     return 0;
 }
 
+void qr_read_ahead(void *address, uint64_t size)
+{
+    qr_io_madvise(address, size, MADV_WILLNEED);
+}
+
 void qr_frame_fill(const struct qr_store *store, struct qr_frame_entry *entry, void *mapping)
 {
     unsigned char *base = mapping;
@@ -92,7 +97,10 @@ static int map_populated(const struct qr_store *store, struct qr_frame_entry *en
     int rc = qr_frame_map_only(store, fd, 0, &mapping);
     if (rc < 0)
         return rc;
-    rc = store->view.read_only ? 0 : qr_populate(mapping, store->sb.frame_bytes);
+    if (!store->view.read_only) {
+        qr_read_ahead(mapping, store->sb.frame_bytes);
+        rc = qr_populate(mapping, store->sb.frame_bytes);
+    }
     if (rc < 0) {
         qr_io_munmap(mapping, store->map_bytes);
         return rc;

@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <pages/fs.h>
 #include <pages/io.h>
 #include <pages/store_internal.h>
 #include <quire/error.h>
@@ -33,7 +34,15 @@ int qr_frame_file_create(int pages_fd, uint32_t frame, mode_t mode)
 {
     char name[QR_FRAME_NAME_SIZE];
     qr_frame_name(name, frame);
-    return qr_io_open(pages_fd, name, O_RDWR | O_CREAT | O_EXCL, mode);
+    int fd = qr_io_open(pages_fd, name, O_RDWR | O_CREAT | O_EXCL, mode);
+    int rc = fd < 0 ? fd : qr_fs_forbid_copy(fd);
+    if (rc == 0)
+        return fd;
+    if (fd >= 0) {
+        qr_io_close(fd);
+        qr_io_unlink(pages_fd, name);
+    }
+    return rc;
 }
 
 int qr_frame_file_header(int fd, const struct qr_superblock *sb, uint32_t frame,
@@ -84,7 +93,8 @@ int qr_store_frame_whole(struct qr_store *store, uint32_t frame)
     /* st_blocks counts the file system's own blocks too, so a small hole may hide behind them:
      * fill it. A frame without a page has no content to lose. */
     if (whole && !store->view.read_only)
-        whole = qr_io_fallocate(fd, 0, store->sb.frame_bytes) == 0;
+        whole = qr_io_fallocate(fd, 0, store->sb.frame_bytes) == 0 &&
+                qr_fs_own_blocks(fd, store->sb.frame_bytes) == 0;
     qr_io_close(fd);
     return whole;
 }

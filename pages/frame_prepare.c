@@ -8,10 +8,13 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <pages/fs.h>
 #include <pages/io.h>
 #include <pages/store_internal.h>
 #include <quire/error.h>
 #include <sys/stat.h>
+
+#define READ_AHEAD_MAX (16u << 20) /* to begin it takes a millisecond */
 
 static int is_mapped(const struct qr_store *store, const struct qr_frame_prep *prep)
 {
@@ -60,6 +63,9 @@ static int begin_absent_file(struct qr_store *store, struct qr_frame_prep *prep)
     if (fd < 0)
         return fd;
     int rc = qr_frame_file_check(fd, &st, &store->sb, prep->frame);
+    /* A crash may have left it, and a copy of the channel may share what it kept. */
+    if (rc == 0 && !is_mapped(store, prep) && qr_fs_own_blocks(fd, QR_BLOCK) < 0)
+        rc = QUIRE_EBADFILE;
     if (rc == 0) {
         prep->fd = fd;
         qr_frame_body(store, prep->frame, &prep->offset, &prep->size);
@@ -164,6 +170,8 @@ int qr_store_prep_map(struct qr_store *store, struct qr_frame_prep *prep)
         return qr_store_error(rc);
     prep->address = prep->mapping;
     prep->bytes = store->sb.frame_bytes;
+    if (!prep->absent)
+        qr_read_ahead(prep->address, prep->bytes < READ_AHEAD_MAX ? prep->bytes : READ_AHEAD_MAX);
     return 0;
 }
 

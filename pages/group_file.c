@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <pages/fs.h>
 #include <pages/io.h>
 #include <pages/store_internal.h>
 #include <quire/error.h>
@@ -58,7 +59,9 @@ static void file_name(char out[QR_GROUP_FILE_SIZE], const char *name)
 static int complete_file(struct qr_store *store, const char *temporary, const char *name,
                          const struct qr_group_block *block, struct qr_group_map *map)
 {
-    int rc = qr_io_fallocate(map->fd, 0, sizeof *block);
+    int rc = qr_fs_forbid_copy(map->fd);
+    if (rc == 0)
+        rc = qr_io_fallocate(map->fd, 0, sizeof *block);
     if (rc < 0)
         return rc;
     ssize_t n = qr_io_pwrite(map->fd, block, sizeof *block, 0);
@@ -264,4 +267,24 @@ static int sweep_one(void *context, const char *name)
 void qr_group_sweep(struct qr_store *store)
 {
     qr_directory_list(store->groups_fd, sweep_one, store);
+}
+
+/* What is no whole file is refused when the group is opened, not here. */
+static int own_blocks(void *context, const char *name)
+{
+    const struct qr_store *store = context;
+    char file[QR_GROUP_FILE_SIZE];
+    struct stat st;
+    file_name(file, name);
+    int fd = qr_file_open(store->groups_fd, file, O_RDWR, &st);
+    if (fd < 0)
+        return 0;
+    int rc = st.st_size == QR_BLOCK ? qr_fs_own_blocks(fd, QR_BLOCK) : 0;
+    qr_io_close(fd);
+    return rc;
+}
+
+int qr_group_own_blocks(struct qr_store *store)
+{
+    return qr_store_group_list(store, own_blocks, store);
 }

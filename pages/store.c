@@ -37,8 +37,11 @@ int qr_store_attach(struct qr_store *store, int read_only)
         return rc;
     if (store->backing == QR_BACKING_DIRECTORY)
         qr_io_madvise(store->control, sb->control_bytes, MADV_RANDOM); /* as for frames */
-    if (!read_only)
+    if (!read_only) {
+        if (store->backing == QR_BACKING_DIRECTORY)
+            qr_read_ahead(store->control, sb->control_bytes);
         rc = qr_populate(store->control, sb->control_bytes);
+    }
     if (rc < 0)
         return rc;
     store->frames = qr_io_zalloc(sb->frames_cap * sizeof *store->frames);

@@ -7,16 +7,14 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/fs.h>
-#include <linux/magic.h>
+#include <pages/fs.h>
 #include <pages/io.h>
 #include <pages/store_internal.h>
 #include <quire/error.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/vfs.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define DIRECTORY_FLAGS (O_RDONLY | O_DIRECTORY)
@@ -80,23 +78,6 @@ static int look(struct maker *m, const char *path)
     return fd == -ENOENT ? 0 : fd;
 }
 
-/*
- * btrfs copies on write, so that a store into an allocated block may need a new one on a full
- * disk: ask it not to. Files inherit the flag. Nothing is lost where it is refused: frames are
- * populated before use and report the full disk then.
- */
-static void refuse_copy_on_write(int fd)
-{
-    struct statfs fs;
-    int flags;
-    if (fstatfs(fd, &fs) < 0 || fs.f_type != BTRFS_SUPER_MAGIC)
-        return;
-    if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
-        return;
-    flags |= FS_NOCOW_FL;
-    ioctl(fd, FS_IOC_SETFLAGS, &flags);
-}
-
 static int make_root(struct maker *m)
 {
     uint64_t random;
@@ -112,8 +93,7 @@ static int make_root(struct maker *m)
     m->root_fd = qr_io_open(m->parent_fd, m->temporary, DIRECTORY_FLAGS | O_NOFOLLOW, 0);
     if (m->root_fd < 0)
         return m->root_fd;
-    refuse_copy_on_write(m->root_fd);
-    return 0;
+    return qr_fs_forbid_copy(m->root_fd); /* what is made in it inherits that */
 }
 
 static int make_directories(struct maker *m)
@@ -133,25 +113,50 @@ static int make_control(struct maker *m)
     m->control_fd = qr_io_open(m->root_fd, QR_CONTROL_NAME, O_RDWR | O_CREAT | O_EXCL, m->mode);
     if (m->control_fd < 0)
         return m->control_fd;
-    int rc = qr_io_lock(m->control_fd);
+    int rc = qr_fs_forbid_copy(m->control_fd);
+    if (rc == 0)
+        rc = qr_io_lock(m->control_fd);
     return rc < 0 ? rc : qr_control_write(m->control_fd, &m->sb, m->sb.frames_base);
+}
+
+/* Write-faults every block of a frame, so that they stop being unwritten ones: the first messages
+ * would pay for that. Neither by write(2) nor with read-ahead, which leave large folios in the page
+ * cache, and every small store later would write a whole one back. */
+static int touch_frame(const struct maker *m, int fd)
+{
+    void *address;
+    int prot = PROT_READ | PROT_WRITE;
+    int rc = qr_io_mmap(&address, m->sb.frame_bytes, prot, MAP_SHARED, fd, 0);
+    if (rc < 0)
+        return rc;
+    qr_io_madvise(address, m->sb.frame_bytes, MADV_RANDOM);
+    rc = qr_populate(address, m->sb.frame_bytes);
+    qr_io_munmap(address, m->sb.frame_bytes);
+    return rc;
+}
+
+static int make_frame(struct maker *m)
+{
+    uint32_t frame = m->frames;
+    int fd = qr_frame_file_create(m->pages_fd, frame, m->mode);
+    if (fd < 0)
+        return fd;
+    m->frames++;
+    int rc = qr_io_fallocate(fd, 0, m->sb.frame_bytes);
+    if (rc == 0)
+        rc = qr_frame_file_header(fd, &m->sb, frame, m->closed_claim);
+    if (rc == 0)
+        rc = touch_frame(m, fd);
+    qr_io_close(fd);
+    return rc;
 }
 
 static int make_frames(struct maker *m)
 {
-    while (m->frames < m->sb.frames_base) {
-        int fd = qr_frame_file_create(m->pages_fd, m->frames, m->mode);
-        if (fd < 0)
-            return fd;
-        m->frames++;
-        int rc = qr_io_fallocate(fd, 0, m->sb.frame_bytes);
-        if (rc == 0)
-            rc = qr_frame_file_header(fd, &m->sb, m->frames - 1, m->closed_claim);
-        qr_io_close(fd);
-        if (rc < 0)
-            return rc;
-    }
-    return 0;
+    int rc = 0;
+    while (rc == 0 && m->frames < m->sb.frames_base)
+        rc = make_frame(m);
+    return rc;
 }
 
 static int sync_at(int dirfd, const char *name, int flags)

@@ -97,7 +97,7 @@ int qr_directory_list(int dirfd, int (*each)(void *context, const char *name), v
 void qr_frame_name(char out[QR_FRAME_NAME_SIZE], uint32_t frame);
 /* The frame that a file name stands for; -1 when it is no page file's. */
 int64_t qr_frame_of_name(const char *name);
-/* Makes a new page file, empty: its descriptor. -EEXIST. */
+/* Makes a new page file, empty: its descriptor. -EEXIST; on failure there is no new file. */
 int qr_frame_file_create(int pages_fd, uint32_t frame, mode_t mode);
 /* Writes the header of a new frame. */
 int qr_frame_file_header(int fd, const struct qr_superblock *sb, uint32_t frame,
@@ -115,6 +115,9 @@ void qr_frame_fill(const struct qr_store *store, struct qr_frame_entry *entry, v
 /* Shows a mapped entry to everybody. */
 void qr_frame_publish(struct qr_frame_entry *entry);
 int qr_frame_is_mapped(const struct qr_frame_entry *entry);
+/* Begins to read a range of a file: in large requests, but into pages of 4 KiB even where
+ * read-ahead would make larger ones. Populating block by block takes 16 times as long. */
+void qr_read_ahead(void *address, uint64_t size);
 /* Faults a range in for writing, so that no later store can fail. */
 int qr_populate(void *address, uint64_t size);
 /* Closes the descriptor that qr_store_frame_fd() keeps. The caller owns the frame. */
@@ -122,6 +125,8 @@ void qr_frame_fd_forget(struct qr_store *store, uint32_t frame);
 /* Where the index and data of a frame are: all of it that is ever given back. */
 void qr_frame_body(const struct qr_store *store, uint32_t frame, uint64_t *offset, uint64_t *size);
 
+/* Makes sure that no group file shares its blocks; before any is mapped. */
+int qr_group_own_blocks(struct qr_store *store);
 /* Unlinks group files that were never completed. */
 void qr_group_sweep(struct qr_store *store);
 

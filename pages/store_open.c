@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <pages/fs.h>
 #include <pages/io.h>
 #include <pages/store_internal.h>
 #include <quire/error.h>
@@ -27,7 +28,8 @@ static int open_control(struct qr_store *store, int root_fd, int read_only)
         if (rc < 0)
             return rc == -EAGAIN ? QUIRE_EBUSY : rc;
     }
-    return qr_control_read(fd, &store->sb, read_only);
+    int rc = qr_control_read(fd, &store->sb, read_only);
+    return rc < 0 || read_only ? rc : qr_fs_own_blocks(fd, store->sb.control_bytes);
 }
 
 static int open_directory(int root_fd, const char *name)
@@ -44,18 +46,28 @@ static int frame_promised(const struct qr_store *store, uint32_t frame)
     return page != QR_PAGE_ABSENT && page != QR_PAGE_BUSY;
 }
 
+/* The size and identity of a frame's file, and for a writer that its blocks are its own: nobody
+ * has mapped it yet. */
+static int check_frame(const struct qr_store *store, uint32_t frame)
+{
+    int read_only = store->view.read_only;
+    int fd = qr_frame_file_open(store, frame, read_only ? O_RDONLY : O_RDWR);
+    if (fd < 0)
+        return fd;
+    int rc = read_only ? 0 : qr_fs_own_blocks(fd, store->sb.frame_bytes);
+    qr_io_close(fd);
+    return rc;
+}
+
 static int check_frames(const struct qr_store *store)
 {
-    int flags = store->view.read_only ? O_RDONLY : O_RDWR;
     for (uint32_t frame = 0; frame < store->sb.frames_cap; frame++) {
         if (!frame_promised(store, frame))
             continue;
-        int fd = qr_frame_file_open(store, frame, flags);
-        if (fd >= 0)
-            qr_io_close(fd);
+        int rc = check_frame(store, frame);
         /* An observer looks on while the owner may give the frame back: look again. */
-        else if (frame_promised(store, frame))
-            return fd;
+        if (rc < 0 && frame_promised(store, frame))
+            return rc;
     }
     return 0;
 }
@@ -76,8 +88,10 @@ static int open_tree(struct qr_store *store, int root_fd, int read_only)
     rc = qr_store_attach(store, read_only);
     if (rc == 0)
         rc = check_frames(store);
-    if (rc == 0 && !read_only)
+    if (rc == 0 && !read_only) {
         qr_group_sweep(store);
+        rc = qr_group_own_blocks(store);
+    }
     return rc;
 }
 

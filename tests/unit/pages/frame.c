@@ -445,7 +445,7 @@ Test(frame, a_block_that_cannot_be_had_is_said_and_not_mapped)
         cr_assert_eq(make_frame(store, 4), QUIRE_ENOSPC);
         qr_io_fault_kind(QR_IO_MADVISE, nth, EIO, 0);
         cr_assert_eq(make_frame(store, 4), -EIO);
-        qr_io_fault_kind(QR_IO_MADVISE, nth, EFAULT, 0);
+        qr_io_fault_kind(QR_IO_MADVISE, 3, EFAULT, 0); /* of one that is there, a second too */
         if (backing == 0)
             cr_assert_eq(qr_store_frame(store, 0, &frame), QUIRE_ENOSPC);
         qr_io_fault(0, 0, 0);

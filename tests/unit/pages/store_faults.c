@@ -124,10 +124,11 @@ static void created(void)
     qr_store_close(open_channel(0));
 }
 
+/* Advice for each frame's mapping, and its end, are no reason to have no channel. */
 Test(store_faults, create)
 {
     map.fd = -1;
-    sweep(&(struct operation){nothing, run_create, created, new_scratch, 30, 0});
+    sweep(&(struct operation){nothing, run_create, created, new_scratch, 40, 2 * BASE});
 }
 
 static int opened_read_only;
@@ -148,7 +149,7 @@ Test(store_faults, open)
 {
     map.fd = -1;
     for (opened_read_only = 0; opened_read_only < 2; opened_read_only++)
-        sweep(&(struct operation){make_channel, run_open, opened, new_scratch, 15, 2});
+        sweep(&(struct operation){make_channel, run_open, opened, new_scratch, 15, 3});
 }
 
 static void make_damaged_channel(void)
@@ -161,7 +162,7 @@ static void make_damaged_channel(void)
 Test(store_faults, open_with_a_repair)
 {
     map.fd = -1;
-    sweep(&(struct operation){make_damaged_channel, run_open, opened, new_scratch, 17, 2});
+    sweep(&(struct operation){make_damaged_channel, run_open, opened, new_scratch, 17, 3});
 }
 
 static int huge_pages;
@@ -219,7 +220,7 @@ static void framed(void)
 Test(store_faults, frame)
 {
     backing = 0;
-    sweep(&(struct operation){open_backing, run_frame, framed, close_backing, 6, 1});
+    sweep(&(struct operation){open_backing, run_frame, framed, close_backing, 6, 2});
 }
 
 static int run_make(void)

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a file system may do to blocks that were allocated: share them with a copy, or write
+ * elsewhere what is stored into them. Either needs new blocks when the disk is full, and a store
+ * through a mapping would then raise SIGBUS. Results are 0, a QUIRE_* code or -errno.
+ */
+#ifndef QR_FS_H
+#define QR_FS_H
+
+#include <stdint.h>
+
+/*
+ * For a new directory or an empty file: on btrfs, makes sure that stores go to the blocks that
+ * are there (NOCOW), which files inherit from their directory. -EOPNOTSUPP when that cannot be
+ * had. Other file systems have no such flag and pass.
+ */
+int qr_fs_forbid_copy(int fd);
+
+/*
+ * For a file of size bytes that nobody has mapped for writing: makes sure that every block is
+ * allocated and belongs to this file alone. Holes are filled; shared blocks get a copy of their
+ * own, by the file system or, where it cannot, by writing the same bytes again. A file system that
+ * does not tell (FIEMAP) is taken as it is. QUIRE_ENOSPC, QUIRE_ESHARED, -errno.
+ */
+int qr_fs_own_blocks(int fd, uint64_t size);
+
+#endif
