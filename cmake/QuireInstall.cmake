@@ -27,7 +27,7 @@ write_basic_package_version_file("${PROJECT_BINARY_DIR}/quireConfigVersion.cmake
                                  COMPATIBILITY SameMinorVersion)
 install(
   FILES "${PROJECT_BINARY_DIR}/quireConfig.cmake" "${PROJECT_BINARY_DIR}/quireConfigVersion.cmake"
-        "${PROJECT_SOURCE_DIR}/cmake/FindIsal.cmake"
+        "${PROJECT_SOURCE_DIR}/cmake/FindIsal.cmake" "${PROJECT_SOURCE_DIR}/cmake/FindUring.cmake"
   DESTINATION "${QUIRE_CMAKE_DIR}")
 
 # The file names its own place, so that an installed tree may be moved; not when the packager gave

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-# Cross build for 64-bit Arm on Debian: gcc-aarch64-linux-gnu, and ISA-L for arm64 unpacked by
-# tools/deps below build/arm64-root (Debian's two builds of it cannot be installed side by side).
+# Cross build for 64-bit Arm on Debian: gcc-aarch64-linux-gnu, and ISA-L and liburing for arm64
+# unpacked by tools/deps below build/arm64-root (Debian's two builds of ISA-L cannot be installed
+# side by side).
 # Programs, tests included, run under qemu-user when it is there.
 set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)

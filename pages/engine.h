@@ -27,7 +27,8 @@ enum qr_op_kind {
     QR_OP_DATASYNC, /* fdatasync */
     QR_OP_CLOSE,    /* fd is gone, whatever the result, unless it is -EBADF */
     QR_OP_UNLINK,   /* name below the directory fd */
-    QR_OP_TIMER     /* completes with 0 at at_ns, or later; never early */
+    QR_OP_TIMER     /* completes with 0 at at_ns or later, never early; -EAGAIN at once where
+                       there is no thread to be had that could wait */
 };
 
 /* One operation; owned by the submitter, untouched by the engine's user until reaped. */
@@ -45,6 +46,7 @@ struct qr_op {
     /* The engine's. */
     int decided;        /* 1: result stands, only the way to reap is left */
     int held;           /* tests: held back once already */
+    unsigned retries;   /* times it went back into the ring */
     uint64_t populated; /* bytes done so far */
     struct qr_op *link;
 };

@@ -5,69 +5,29 @@
  * of completions is not empty (both change together, under the mutex) and 1 more from a wake on.
  */
 #include <errno.h>
-#include <pages/engine.h>
+#include <pages/engine_list.h>
 #include <pages/io.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <time.h>
-
-struct queue {
-    struct qr_op *first;
-    struct qr_op *last;
-};
 
 struct thread_engine {
     struct qr_engine base; /* first: the two addresses are one */
     pthread_mutex_t mutex; /* guards all below */
     pthread_cond_t wake;   /* the helper waits here for work, a timer or the end */
-    struct queue todo;
-    struct queue done;
+    struct qr_op_queue todo;
+    struct qr_op_queue done;
     struct qr_op *timers; /* the earliest first */
     pthread_t helper;
     int started;
     int closing;
 };
 
-static void queue_put(struct queue *queue, struct qr_op *op)
-{
-    op->link = NULL;
-    if (queue->first == NULL)
-        queue->first = op;
-    else
-        queue->last->link = op;
-    queue->last = op;
-}
-
-static struct qr_op *queue_take(struct queue *queue)
-{
-    struct qr_op *op = queue->first;
-    if (op != NULL)
-        queue->first = op->link;
-    return op;
-}
-
-static void timer_put(struct thread_engine *engine, struct qr_op *op)
-{
-    struct qr_op **at = &engine->timers;
-    while (*at != NULL && (*at)->at_ns <= op->at_ns)
-        at = &(*at)->link;
-    op->link = *at;
-    *at = op;
-}
-
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 /* With the mutex held. The write cannot fail: the counter stays below 3. */
 static void complete(struct thread_engine *engine, struct qr_op *op)
 {
     int was_empty = engine->done.first == NULL;
-    queue_put(&engine->done, op);
+    qr_op_put(&engine->done, op);
     if (was_empty)
         (void)eventfd_write(engine->base.wake_fd, 1);
 }
@@ -75,13 +35,8 @@ static void complete(struct thread_engine *engine, struct qr_op *op)
 /* With the mutex held. */
 static void complete_timers(struct thread_engine *engine)
 {
-    uint64_t now = engine->timers != NULL ? now_ns() : 0;
-    while (engine->timers != NULL && engine->timers->at_ns <= now) {
-        struct qr_op *op = engine->timers;
-        engine->timers = op->link;
-        op->result = 0;
-        complete(engine, op);
-    }
+    while (qr_timer_due(engine->timers) != NULL)
+        complete(engine, qr_timer_take(&engine->timers));
 }
 
 /* With the mutex held, which it lets go. */
@@ -103,7 +58,7 @@ static void *helper_main(void *argument)
     pthread_mutex_lock(&engine->mutex);
     for (;;) {
         complete_timers(engine);
-        struct qr_op *op = queue_take(&engine->todo);
+        struct qr_op *op = qr_op_take(&engine->todo);
         if (op != NULL) {
             pthread_mutex_unlock(&engine->mutex);
             op->result = qr_engine_carry_out(op);
@@ -149,9 +104,9 @@ static void thread_submit(struct qr_engine *base, struct qr_op *op)
         submit_inline(engine, op);
     } else {
         if (op->kind == QR_OP_TIMER)
-            timer_put(engine, op);
+            qr_timer_put(&engine->timers, op);
         else
-            queue_put(&engine->todo, op);
+            qr_op_put(&engine->todo, op);
         pthread_cond_signal(&engine->wake);
     }
     pthread_mutex_unlock(&engine->mutex);
@@ -179,7 +134,7 @@ static struct qr_op *thread_reap(struct qr_engine *base)
         op->held = 1;
         op = NULL;
     } else {
-        queue_take(&engine->done);
+        qr_op_take(&engine->done);
         if (engine->done.first == NULL)
             done_is_empty(engine);
     }

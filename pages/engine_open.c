@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/* Which engine it is to be, and in words why it is not io_uring. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pages/engine.h>
+#include <pages/io.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+/* Reads the beginning of a file of /proc as text; "" when it cannot be read. */
+static void read_text(const char *path, char *text, size_t size)
+{
+    int fd = qr_io_open(AT_FDCWD, path, O_RDONLY, 0);
+    ssize_t got = fd < 0 ? fd : qr_io_pread(fd, text, size - 1, 0);
+    text[got > 0 ? got : 0] = '\0';
+    if (fd >= 0)
+        qr_io_close(fd);
+}
+
+/* 0 also where the kernel does not have the setting. */
+static int sysctl_value(void)
+{
+    char text[16];
+    read_text("/proc/sys/kernel/io_uring_disabled", text, sizeof text);
+    return text[0] == '1' || text[0] == '2' ? text[0] - '0' : 0;
+}
+
+static int is_filtered(void)
+{
+    char text[4096];
+    read_text("/proc/self/status", text, sizeof text);
+    const char *line = strstr(text, "\nSeccomp:");
+    return line != NULL && strtol(line + 9, NULL, 10) == 2;
+}
+
+__attribute__((format(printf, 3, 4))) static void
+blame(struct qr_engine_report *report, enum qr_engine_blocker blocker, const char *format, ...)
+{
+    va_list arguments;
+    report->blocker = blocker;
+    va_start(arguments, format);
+    (void)vsnprintf(report->reason, sizeof report->reason, format, arguments);
+    va_end(arguments);
+}
+
+static void blame_memlock(struct qr_engine_report *report)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        blame(report, QR_BLOCKER_OTHER, "io_uring: %s", strerrordesc_np(ENOMEM));
+    else
+        blame(report, QR_BLOCKER_MEMLOCK,
+              "RLIMIT_MEMLOCK is %llu KiB, too little for io_uring (ulimit -l)",
+              (unsigned long long)limit.rlim_cur / 1024);
+}
+
+static void explain(struct qr_engine_report *report, int error)
+{
+    int disabled = error == -EPERM ? sysctl_value() : 0;
+    const char *words = strerrordesc_np(-error);
+    report->error = error;
+    if (disabled != 0)
+        blame(report, QR_BLOCKER_SYSCTL, "sysctl kernel.io_uring_disabled=%d forbids io_uring",
+              disabled);
+    else if ((error == -EPERM || error == -EACCES || error == -ENOSYS) && is_filtered())
+        blame(report, QR_BLOCKER_SECCOMP, "a seccomp filter refuses io_uring (%s)", words);
+    else if (error == -ENOSYS)
+        blame(report, QR_BLOCKER_KERNEL, "this kernel is built without io_uring");
+    else if (error == -ENOMEM)
+        blame_memlock(report);
+    else
+        blame(report, QR_BLOCKER_OTHER, "io_uring: %s", words != NULL ? words : "unknown error");
+}
+
+static int open_uring(struct qr_engine **engine, struct qr_engine_report *report)
+{
+    int rc = qr_engine_uring_open(engine);
+    if (rc == 0)
+        report->kind = QR_ENGINE_URING;
+    else
+        explain(report, rc);
+    return rc;
+}
+
+static int open_threads(struct qr_engine **engine, struct qr_engine_report *report)
+{
+    int rc = qr_engine_thread_open(engine);
+    if (rc == 0)
+        report->kind = QR_ENGINE_THREADS;
+    return rc;
+}
+
+/* What the environment says where the caller leaves it open. */
+static int from_environment(enum qr_engine_kind *kind, struct qr_engine_report *report)
+{
+    const char *value = secure_getenv("QUIRE_ENGINE");
+    if (value == NULL || *value == '\0')
+        return 0;
+    if (strcmp(value, "uring") == 0)
+        *kind = QR_ENGINE_URING;
+    else if (strcmp(value, "threads") == 0)
+        *kind = QR_ENGINE_THREADS;
+    else {
+        blame(report, QR_BLOCKER_NONE, "QUIRE_ENGINE is neither uring nor threads: %.64s", value);
+        return -EINVAL;
+    }
+    return 0;
+}
+
+static int open_wanted(enum qr_engine_kind wanted, struct qr_engine **engine,
+                       struct qr_engine_report *report)
+{
+    int rc = wanted == QR_ENGINE_AUTO ? from_environment(&wanted, report) : 0;
+    if (rc != 0)
+        return rc;
+    if (wanted == QR_ENGINE_THREADS) {
+        blame(report, QR_BLOCKER_ASKED, "threads were asked for");
+        return open_threads(engine, report);
+    }
+    rc = open_uring(engine, report);
+    return rc == 0 || wanted == QR_ENGINE_URING ? rc : open_threads(engine, report);
+}
+
+int qr_engine_open(enum qr_engine_kind wanted, struct qr_engine **engine,
+                   struct qr_engine_report *report)
+{
+    struct qr_engine_report own;
+    report = report != NULL ? report : &own;
+    memset(report, 0, sizeof *report);
+    *engine = NULL;
+    return open_wanted(wanted, engine, report);
+}
+
+int qr_engine_probe(struct qr_engine_report *report)
+{
+    struct qr_engine *engine;
+    struct qr_engine_report own;
+    report = report != NULL ? report : &own;
+    memset(report, 0, sizeof *report);
+    int rc = open_uring(&engine, report);
+    if (rc == 0)
+        qr_engine_close(engine);
+    return rc;
+}
