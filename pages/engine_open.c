@@ -21,12 +21,12 @@ static void read_text(const char *path, char *text, size_t size)
         qr_io_close(fd);
 }
 
-/* 0 also where the kernel does not have the setting. */
+/* -1 where the kernel does not have the setting: it came with Linux 6.6. */
 static int sysctl_value(void)
 {
     char text[16];
     read_text("/proc/sys/kernel/io_uring_disabled", text, sizeof text);
-    return text[0] == '1' || text[0] == '2' ? text[0] - '0' : 0;
+    return text[0] >= '0' && text[0] <= '9' ? text[0] - '0' : -1;
 }
 
 static int is_filtered(void)
@@ -58,22 +58,30 @@ static void blame_memlock(struct qr_engine_report *report)
               (unsigned long long)limit.rlim_cur / 1024);
 }
 
+/* With ENOSYS a filter is to blame only where the kernel shows that it has io_uring. */
+static int is_seccomp(int error, int sysctl)
+{
+    int hidden = error == -ENOSYS && sysctl >= 0;
+    return (error == -EPERM || error == -EACCES || hidden) && is_filtered();
+}
+
 static void explain(struct qr_engine_report *report, int error)
 {
-    int disabled = error == -EPERM ? sysctl_value() : 0;
+    int sysctl = sysctl_value();
     const char *words = strerrordesc_np(-error);
+    words = words != NULL ? words : "unknown error";
     report->error = error;
-    if (disabled != 0)
+    if (error == -EPERM && sysctl > 0)
         blame(report, QR_BLOCKER_SYSCTL, "sysctl kernel.io_uring_disabled=%d forbids io_uring",
-              disabled);
-    else if ((error == -EPERM || error == -EACCES || error == -ENOSYS) && is_filtered())
+              sysctl);
+    else if (is_seccomp(error, sysctl))
         blame(report, QR_BLOCKER_SECCOMP, "a seccomp filter refuses io_uring (%s)", words);
     else if (error == -ENOSYS)
-        blame(report, QR_BLOCKER_KERNEL, "this kernel is built without io_uring");
+        blame(report, QR_BLOCKER_KERNEL, "this kernel has no io_uring");
     else if (error == -ENOMEM)
         blame_memlock(report);
     else
-        blame(report, QR_BLOCKER_OTHER, "io_uring: %s", words != NULL ? words : "unknown error");
+        blame(report, QR_BLOCKER_OTHER, "io_uring: %s", words);
 }
 
 static int open_uring(struct qr_engine **engine, struct qr_engine_report *report)

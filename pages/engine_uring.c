@@ -26,13 +26,20 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define ENTRIES       64
-#define OWN           3                   /* poll, alarm, move: each at most once in the ring */
-#define USERS         (ENTRIES - OWN)     /* so that the completion queue cannot overflow */
-#define REFUSALS      64                  /* passing refusals in a row until the engine is stuck */
-#define RETRIES       16                  /* cancelled so often: then it is the result */
-#define WORKERS       4                   /* kernel threads, of each of the two sorts */
-#define POPULATE_STEP ((uint64_t)1 << 30) /* a length in the ring has 32 bits */
+#define ENTRIES     64
+#define OWN         3               /* poll, alarm, move: each at most once in the ring */
+#define USERS       (ENTRIES - OWN) /* so that the completion queue cannot overflow */
+#define REFUSALS    64              /* passing refusals in a row until the engine is stuck */
+#define IS_STUCK(e) ((e)->refusals >= REFUSALS)
+#define RETRIES     16 /* cancelled so often: then it is the result */
+#define WORKERS     4  /* kernel threads, of each of the two sorts */
+
+/* A length in the ring has 32 bits: more is populated in steps. */
+#ifdef QR_TESTING
+#define POPULATE_STEP ((uint64_t)1 << 20)
+#else
+#define POPULATE_STEP ((uint64_t)1 << 30)
+#endif
 
 struct staged {
     struct qr_op *op;
@@ -86,11 +93,6 @@ static const struct {
     [QR_OP_UNLINK] = {IORING_OP_UNLINKAT, QR_IO_UNLINK},
 };
 #define KINDS (sizeof translation / sizeof *translation)
-
-static int is_stuck(const struct uring_engine *engine)
-{
-    return engine->refusals >= REFUSALS;
-}
 
 /* --- into the ring --- */
 
@@ -252,7 +254,7 @@ static void refused(struct uring_engine *engine, int error)
         engine->refusals = REFUSALS;
     else
         engine->refusals++;
-    if (is_stuck(engine))
+    if (IS_STUCK(engine))
         carry_out_here(engine);
     qr_engine_wake(&engine->base);
 }
@@ -284,9 +286,9 @@ static void flush(struct uring_engine *engine)
 
 static void push(struct uring_engine *engine)
 {
-    if (is_stuck(engine))
+    if (IS_STUCK(engine))
         flush(engine);
-    if (is_stuck(engine))
+    if (IS_STUCK(engine))
         return; /* refused() has carried out what waited */
     set_alarm(engine);
     stage_waiting(engine);
@@ -474,14 +476,14 @@ static struct qr_op *take(struct uring_engine *engine)
     struct io_uring_cqe *cqe;
     struct qr_op *op = engine->done.first;
     push(engine);
-    if (is_stuck(engine))
+    if (IS_STUCK(engine))
         return take_when_stuck(engine);
     if (op != NULL)
         return held_back(op) ? NULL : qr_op_take(&engine->done);
     while (op == NULL && io_uring_peek_cqe(&engine->ring, &cqe) == 0) {
         if (on_completion(engine, cqe, &op) == NOTHING)
             return NULL;
-        if (op == NULL && is_stuck(engine))
+        if (op == NULL && IS_STUCK(engine))
             return take_when_stuck(engine);
     }
     return op;
