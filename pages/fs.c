@@ -44,7 +44,11 @@ int qr_fs_forbid_copy(int fd)
         return 0;
     if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
         return -EOPNOTSUPP;
-    flags &= ~FS_COMPR_FL; /* inherited, and excludes the other */
+    /* What says of compression is inherited, excludes the other, and must be gone before. */
+    if (flags & (FS_COMPR_FL | FS_NOCOMP_FL)) {
+        flags &= ~(FS_COMPR_FL | FS_NOCOMP_FL);
+        ioctl(fd, FS_IOC_SETFLAGS, &flags); /* the next one tells */
+    }
     flags |= FS_NOCOW_FL;
     if (ioctl(fd, FS_IOC_SETFLAGS, &flags) < 0 || !copy_forbidden(fd))
         return -EOPNOTSUPP;
