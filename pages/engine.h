@@ -76,7 +76,8 @@ static inline void qr_engine_submit(struct qr_engine *engine, struct qr_op *op)
 {
     engine->ops->submit(engine, op);
 }
-/* Takes one completion; NULL when there is none. */
+/* Takes one completion; NULL when there is none. A wake may bring a NULL before the last one: the
+ * fd is readable then, or becomes so. */
 static inline struct qr_op *qr_engine_reap(struct qr_engine *engine)
 {
     return engine->ops->reap(engine);

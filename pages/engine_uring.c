@@ -7,7 +7,7 @@
  * either a poll is pending, or a completion is there and the descriptor readable.
  *
  * Timers stay in a list of their own; one timeout in the ring, the alarm, stands for the earliest
- * and is moved when an earlier one comes. Its completion stays in the ring while timers are due.
+ * and is moved when an earlier one comes.
  *
  * Work that was queued by a thread is cancelled by the kernel when that thread exits; it is then
  * submitted again by whoever reaps.
@@ -339,6 +339,8 @@ static int settle(struct uring_engine *engine, struct qr_op *op, int result)
 {
     engine->users--;
     if (!op->decided) {
+        int verdict = qr_io_verdict(QR_IO_URING_COMPLETE);
+        result = verdict < 0 ? verdict : result;
         if (goes_again(op, result)) {
             qr_op_put(&engine->waiting, op);
             return 0;
@@ -372,14 +374,12 @@ static int held_back(struct qr_op *op)
 
 enum step { GO_ON, NOTHING, TAKEN };
 
-/* A wake is over only when there is nothing else to reap. */
+/* The wake ends here, with a NULL; what is behind it in the ring keeps the fd readable. */
 static enum step on_poll(struct uring_engine *engine)
 {
-    int last = 0;
-    if (!engine->poll_spent) {
-        last = io_uring_cq_ready(&engine->ring) == 1 && engine->done.first == NULL;
-        if (last)
-            (void)qr_engine_take_wake(&engine->base);
+    int first = !engine->poll_spent;
+    if (first) {
+        (void)qr_engine_take_wake(&engine->base);
         engine->poll_spent = 1;
         stage(engine, &engine->poll);
         flush(engine);
@@ -388,19 +388,17 @@ static enum step on_poll(struct uring_engine *engine)
         return NOTHING; /* not in: this completion stays */
     engine->poll_spent = 0;
     io_uring_cq_advance(&engine->ring, 1);
-    return last ? NOTHING : GO_ON;
+    return first ? NOTHING : GO_ON;
 }
 
+/* Sets the next alarm, which comes at once when more than one timer is due. */
 static enum step on_alarm(struct uring_engine *engine, struct qr_op **out)
 {
     struct qr_op *op = qr_timer_due(engine->timers);
-    if (op != NULL) {
-        if (held_back(op))
-            return NOTHING;
+    if (op != NULL && held_back(op))
+        return NOTHING;
+    if (op != NULL)
         *out = qr_timer_take(&engine->timers);
-        if (qr_timer_due(engine->timers) != NULL)
-            return TAKEN; /* the completion stays for the next one */
-    }
     engine->alarm_set = 0;
     io_uring_cq_advance(&engine->ring, 1);
     push(engine);

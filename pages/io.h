@@ -39,6 +39,7 @@ enum qr_io_call {
     QR_IO_URING_SETUP,
     QR_IO_URING_PROBE,
     QR_IO_URING_SUBMIT,
+    QR_IO_URING_COMPLETE, /* an operation was made, and its completion says otherwise */
     QR_IO_MALLOC,
     QR_IO_CALLS
 };

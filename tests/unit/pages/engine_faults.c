@@ -95,7 +95,7 @@ static int run_with_fault(enum qr_engine_kind kind, uint64_t nth, int error, int
 
 BOTH(engine_faults, the_nth_call_fails)
 {
-    const int errors[] = {EIO, EAGAIN, ENOMEM, EINTR, ENOSPC, EPERM};
+    const int errors[] = {EIO, EAGAIN, ENOMEM, EINTR, ENOSPC, EPERM, ECANCELED};
     for (unsigned e = 0; e < sizeof errors / sizeof *errors; e++) {
         for (int sticky = 0; sticky < 2; sticky++) {
             uint64_t nth = 1;
@@ -104,6 +104,57 @@ BOTH(engine_faults, the_nth_call_fails)
             cr_assert_gt(nth, SCRIPT, "the faults reach the operations");
         }
     }
+}
+
+/* Cancelled or interrupted operations go into the ring again; but a sync that was interrupted may
+ * have heard of a failed write-back, and a descriptor is gone. */
+Test(engine_faults, what_was_cut_short_is_done_again)
+{
+    const enum qr_op_kind kinds[] = {QR_OP_ALLOCATE, QR_OP_DATASYNC, QR_OP_SYNC, QR_OP_CLOSE};
+    if (qr_engine_probe(NULL) != 0)
+        cr_skip_test("io_uring is refused here");
+    struct qr_engine *engine = engine_of(QR_ENGINE_URING);
+    int fd = scratch();
+    for (unsigned i = 0; i < 4; i++) {
+        struct qr_op op = {.kind = kinds[i], .fd = fd, .size = 4096};
+        int sync = op.kind == QR_OP_DATASYNC || op.kind == QR_OP_SYNC;
+        op.fd = op.kind == QR_OP_CLOSE ? dup(fd) : fd;
+        qr_io_fault_kind(QR_IO_URING_COMPLETE, 1, EINTR, 0);
+        cr_assert_eq(run_one(engine, op).result, sync ? -EINTR : 0);
+        cr_assert_eq(qr_io_count_kind(QR_IO_URING_COMPLETE), op.kind == QR_OP_ALLOCATE ? 2 : 1);
+        if (op.kind == QR_OP_CLOSE)
+            break;
+        qr_io_fault_kind(QR_IO_URING_COMPLETE, 1, ECANCELED, 0);
+        cr_assert_eq(run_one(engine, op).result, 0);
+        cr_assert_eq(qr_io_count_kind(QR_IO_URING_COMPLETE), 2);
+        qr_io_fault_kind(QR_IO_URING_COMPLETE, 1, ECANCELED, 1);
+        cr_assert_eq(run_one(engine, op).result, -ECANCELED, "not for ever");
+        cr_assert_not(readable(engine, 0));
+    }
+    close(fd);
+    qr_engine_close(engine);
+}
+
+/* An operation that was carried out otherwise must not be made when the ring works again. */
+Test(engine_faults, nothing_is_done_twice)
+{
+    if (qr_engine_probe(NULL) != 0)
+        cr_skip_test("io_uring is refused here");
+    struct qr_engine *engine = engine_of(QR_ENGINE_URING);
+    for (uint64_t left = 1; left < 60; left++) {
+        int fd = scratch();
+        struct qr_op op = {.kind = QR_OP_CLOSE, .fd = fd, .result = 1};
+        qr_io_fault_kind(QR_IO_URING_SUBMIT, 1, left % 2 ? EPERM : EAGAIN, 1);
+        cr_assert_eq(run_one(engine, op).result, 0);
+        int again = scratch();
+        cr_assert_eq(again, fd);
+        qr_io_fault(0, 0, 0);
+        op.kind = QR_OP_NOP;
+        cr_assert_eq(run_one(engine, op).result, 0);
+        cr_assert_neq(fcntl(again, F_GETFD), -1, "somebody else's descriptor was closed");
+        close(again);
+    }
+    qr_engine_close(engine);
 }
 
 /* The kernel refuses submissions: for a while, for ever, and takes them again. */

@@ -181,6 +181,7 @@ static int call_of_kind(enum qr_io_call kind)
     case QR_IO_URING_SETUP:
     case QR_IO_URING_PROBE:
     case QR_IO_URING_SUBMIT:
+    case QR_IO_URING_COMPLETE:
         rc = qr_io_verdict(kind); /* the engine asks before it makes the call */
         break;
     default:
