@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <pages/engine.h>
 #include <pages/io.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,23 +36,19 @@ static int is_filtered(void)
     return line != NULL && strtol(line + 9, NULL, 10) == 2;
 }
 
-__attribute__((format(printf, 3, 4))) static void
-blame(struct qr_engine_report *report, enum qr_engine_blocker blocker, const char *format, ...)
-{
-    va_list arguments;
-    report->blocker = blocker;
-    va_start(arguments, format);
-    (void)vsnprintf(report->reason, sizeof report->reason, format, arguments);
-    va_end(arguments);
-}
+#define BLAME(report, what, ...)                                               \
+    do {                                                                       \
+        (report)->blocker = (what);                                            \
+        (void)snprintf((report)->reason, sizeof(report)->reason, __VA_ARGS__); \
+    } while (0)
 
 static void blame_memlock(struct qr_engine_report *report)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_MEMLOCK, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
-        blame(report, QR_BLOCKER_OTHER, "io_uring: %s", strerrordesc_np(ENOMEM));
+        BLAME(report, QR_BLOCKER_OTHER, "io_uring: %s", strerrordesc_np(ENOMEM));
     else
-        blame(report, QR_BLOCKER_MEMLOCK,
+        BLAME(report, QR_BLOCKER_MEMLOCK,
               "RLIMIT_MEMLOCK is %llu KiB, too little for io_uring (ulimit -l)",
               (unsigned long long)limit.rlim_cur / 1024);
 }
@@ -72,16 +67,16 @@ static void explain(struct qr_engine_report *report, int error)
     words = words != NULL ? words : "unknown error";
     report->error = error;
     if (error == -EPERM && sysctl > 0)
-        blame(report, QR_BLOCKER_SYSCTL, "sysctl kernel.io_uring_disabled=%d forbids io_uring",
+        BLAME(report, QR_BLOCKER_SYSCTL, "sysctl kernel.io_uring_disabled=%d forbids io_uring",
               sysctl);
     else if (is_seccomp(error, sysctl))
-        blame(report, QR_BLOCKER_SECCOMP, "a seccomp filter refuses io_uring (%s)", words);
+        BLAME(report, QR_BLOCKER_SECCOMP, "a seccomp filter refuses io_uring (%s)", words);
     else if (error == -ENOSYS)
-        blame(report, QR_BLOCKER_KERNEL, "this kernel has no io_uring");
+        BLAME(report, QR_BLOCKER_KERNEL, "this kernel has no io_uring");
     else if (error == -ENOMEM)
         blame_memlock(report);
     else
-        blame(report, QR_BLOCKER_OTHER, "io_uring: %s", words);
+        BLAME(report, QR_BLOCKER_OTHER, "io_uring: %s", words);
 }
 
 static int open_uring(struct qr_engine **engine, struct qr_engine_report *report)
@@ -113,7 +108,7 @@ static int from_environment(enum qr_engine_kind *kind, struct qr_engine_report *
     else if (strcmp(value, "threads") == 0)
         *kind = QR_ENGINE_THREADS;
     else {
-        blame(report, QR_BLOCKER_NONE, "QUIRE_ENGINE is neither uring nor threads: %.64s", value);
+        BLAME(report, QR_BLOCKER_NONE, "QUIRE_ENGINE is neither uring nor threads: %.64s", value);
         return -EINVAL;
     }
     return 0;
@@ -126,7 +121,7 @@ static int open_wanted(enum qr_engine_kind wanted, struct qr_engine **engine,
     if (rc != 0)
         return rc;
     if (wanted == QR_ENGINE_THREADS) {
-        blame(report, QR_BLOCKER_ASKED, "threads were asked for");
+        BLAME(report, QR_BLOCKER_ASKED, "threads were asked for");
         return open_threads(engine, report);
     }
     rc = open_uring(engine, report);
