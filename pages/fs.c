@@ -55,6 +55,11 @@ int qr_fs_forbid_copy(int fd)
     return 0;
 }
 
+void qr_fs_begin_write(int fd)
+{
+    sync_file_range(fd, 0, 0, SYNC_FILE_RANGE_WRITE); /* a hint: the sync tells of failures */
+}
+
 /* The extents of [from, to): their count, or -errno. */
 static int extents_of(int fd, uint64_t from, uint64_t to, struct fiemap_extent extents[EXTENTS])
 {

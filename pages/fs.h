@@ -16,6 +16,9 @@
  */
 int qr_fs_forbid_copy(int fd);
 
+/* Begins to write what is dirty, and waits for nothing: a sync later finds less to do. */
+void qr_fs_begin_write(int fd);
+
 /*
  * For a file of size bytes that nobody has mapped for writing: makes sure that every block is
  * allocated and belongs to this file alone. Holes are filled; shared blocks get a copy of their

@@ -147,6 +147,8 @@ static int make_frame(struct maker *m)
         rc = qr_frame_file_header(fd, &m->sb, frame, m->closed_claim);
     if (rc == 0)
         rc = touch_frame(m, fd);
+    if (rc == 0)
+        qr_fs_begin_write(fd);
     qr_io_close(fd);
     return rc;
 }
