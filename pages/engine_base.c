@@ -57,8 +57,9 @@ void qr_engine_wake(struct qr_engine *engine)
 {
     if (!qr_engine_is_ours(engine))
         return;
-    /* [X26 awake] pairs with itself and with the exchange in take_wake(): whoever finds 1 has
-     * published before the driver's exchange, or the 1 in wake_fd is still to be taken. */
+    /* [R31 awake] [A31 awake] pair with themselves and with the exchange in take_wake(): whoever
+     * finds 1 has published before the driver's exchange, or the 1 in wake_fd is still to be taken.
+     */
     if (qr_exchange_acq_rel(&engine->awake, 1u) == 0)
         (void)eventfd_write(engine->wake_fd, 1); /* cannot fail: the counter stays below 3 */
 }
@@ -75,7 +76,7 @@ int qr_engine_take_wake(struct qr_engine *engine)
         return 0;
     if (eventfd_read(engine->wake_fd, &count) != 0)
         return 0; /* about to be written: the fd becomes readable then */
-    (void)qr_exchange_acq_rel(&engine->awake, 0u); /* [X26 awake] */
+    (void)qr_exchange_acq_rel(&engine->awake, 0u); /* [A31 awake] [R31 awake] */
     return 1;
 }
 

@@ -106,10 +106,12 @@ void qr_io_late(uint32_t count)
 
 int qr_io_take_late(void)
 {
-    uint32_t left = qr_load_relaxed(&late_left); /* relaxed: a counter, each unit taken once */
-    while (left > 0)
-        if (qr_cas_acq_rel(&late_left, &left, left - 1))
-            return 1;
+    /* relaxed: a counter; several that find it empty at once bring it below 0 for a moment. */
+    if ((int32_t)qr_load_relaxed(&late_left) <= 0)
+        return 0;
+    if ((int32_t)qr_sub_relaxed(&late_left, 1u) > 0)
+        return 1;
+    (void)qr_add_relaxed(&late_left, 1u); /* relaxed: a counter */
     return 0;
 }
 
