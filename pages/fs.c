@@ -83,7 +83,7 @@ static int extents_of(int fd, uint64_t from, uint64_t to, struct fiemap_extent e
 /* The first range of [from, size) that is not as it should be: 1, 0 when there is none, -errno. */
 static int find(int fd, uint64_t from, uint64_t size, struct range *range)
 {
-    struct fiemap_extent extents[EXTENTS];
+    struct fiemap_extent extents[EXTENTS] = {0};
     while (from < size) {
         int count = extents_of(fd, from, size, extents);
         if (count < 0)
