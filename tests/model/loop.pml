@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Descriptors for event loops (I7): consumers that poll an eventfd of their own instead of
+ * sleeping on the futex of the group, and beside them consumers that do sleep on it. When nothing
+ * can move any more, no message lies ready: somebody's descriptor is readable until it is taken.
+ *
+ * Any message is for any consumer, in any order: holes and page ends are those of wait.pml. Each
+ * publisher has a store buffer of one entry, as there. docs/models.md has more.
+ */
+#ifndef NP
+#define NP 2 /* publishers */
+#endif
+#ifndef N
+#define N 3 /* messages: publisher i sends i, i + NP, ... */
+#endif
+#ifndef NF
+#define NF 2 /* consumers with a descriptor */
+#endif
+#ifndef NS
+#define NS 0 /* consumers that sleep on the futex */
+#endif
+#define NC (NF + NS)
+
+bit buffer[NP];
+byte ready; /* messages in memory that nobody has taken */
+bit attention;
+byte sleepers; /* counted: registered descriptors, and sleepers */
+bit list; /* lock of the registrations */
+bit registered[NF], readable[NF];
+bit asleep[NC], fresh[NC]; /* of the futex, as in wait.pml */
+
+inline drain(p)
+{
+    if
+    :: buffer[p] -> buffer[p] = 0; ready++
+    :: else
+    fi
+}
+
+/* Memory takes a store at any moment. */
+proctype memory()
+{
+end:
+    do
+    :: d_step { buffer[0] -> drain(0) }
+    :: d_step { buffer[1 % NP] -> drain(1 % NP) }
+    od
+}
+
+inline membarrier()
+{
+#ifdef BUG_NO_MEMBARRIER
+    skip
+#else
+    if :: d_step { drain(0) } fi;
+    if :: d_step { drain(1 % NP) } fi
+#endif
+}
+
+#define FIRST  NF       /* of those that may sleep, at most two */
+#define LAST   (NC - 1)
+#define OFF(n) sleepers = (sleepers > (n) -> sleepers - (n) : 0)
+
+/* Of the futex: seq + 1, FUTEX_WAKE of one or all, those woken counted off. */
+inline wake_sleepers(all)
+{
+#if NS
+    fresh[FIRST] = 0; fresh[LAST] = 0;
+    if
+    :: d_step { asleep[FIRST] -> asleep[FIRST] = 0; n = 1;
+         if :: all && LAST != FIRST && asleep[LAST] -> asleep[LAST] = 0; n = 2 :: else fi }
+    :: d_step { LAST != FIRST && asleep[LAST] -> asleep[LAST] = 0; n = 1;
+         if :: all && asleep[FIRST] -> asleep[FIRST] = 0; n = 2 :: else fi }
+    :: !asleep[FIRST] && !asleep[LAST]
+    fi;
+    if :: d_step { OFF(n); n = 0 } fi
+#else
+    skip
+#endif
+}
+
+/* Of the descriptors: all that are registered, each once. */
+inline wake_descriptors()
+{
+#ifndef BUG_DESCRIPTORS_NOT_WOKEN
+    if :: d_step { !list -> list = 1 } fi;
+    do
+    :: n < NF ->
+        if
+        :: registered[n] ->
+            readable[n] = 1; /* a write to the eventfd */
+            registered[n] = 0;
+            OFF(1)
+        :: !registered[n]
+        fi;
+        n++
+    :: n == NF -> break
+    od;
+    if :: d_step { n = 0; list = 0 } fi
+#else
+    skip
+#endif
+}
+
+proctype publisher(byte me)
+{
+    byte i, n;
+
+    i = me;
+    do
+    :: d_step { i < N && !buffer[me] -> i = i + NP; buffer[me] = 1 }
+        if
+        :: !attention
+        :: attention ->
+            if
+            :: sleepers ->
+                wake_sleepers(false);
+                wake_descriptors()
+            :: !sleepers
+            fi;
+            /* Lowers attention when nobody is left. */
+            if
+            :: sleepers
+            :: !sleepers ->
+                if :: d_step { drain(me); attention = 0 } fi; /* a read-modify-write */
+#ifndef BUG_LOWERED_AT_ONCE
+                if
+                :: !sleepers
+                :: sleepers ->
+                    attention = 1;
+#ifdef BUG_RAISED_AGAIN_FOR_SLEEPERS
+                    wake_sleepers(true)
+#elif !defined(BUG_RAISED_AGAIN_IN_SILENCE)
+                    wake_sleepers(true);
+                    wake_descriptors()
+#else
+                    skip
+#endif
+                fi
+#else
+                skip
+#endif
+            fi
+        fi
+    :: i >= N -> break
+    od
+}
+
+inline unregister()
+{
+#ifndef STAYS /* registered: it will be told once more than needed */
+    if :: d_step { !list -> list = 1 } fi;
+    if
+#ifdef BUG_COUNTED_OFF_TWICE
+    :: true ->
+        registered[me] = 0;
+        OFF(1)
+#else
+    :: registered[me] ->
+        registered[me] = 0;
+#ifndef BUG_NOT_COUNTED_OFF
+        OFF(1)
+#endif
+    :: !registered[me]
+#endif
+    fi;
+    list = 0
+#else
+    skip
+#endif
+}
+
+/* An event loop: polls, and when told receives until there is nothing. */
+proctype poller(byte me)
+{
+receive:
+    if
+    :: d_step { ready -> ready-- } goto receive
+    :: !ready
+    fi;
+#ifndef BUG_CLEARED_LATE
+    readable[me] = 0; /* a read of the eventfd */
+#endif
+#ifdef BUG_ATTENTION_FIRST
+    attention = 1;
+#endif
+#ifdef BUG_TRUSTS_REGISTRATION
+    if
+    :: registered[me] -> goto again
+    :: !registered[me]
+    fi;
+#endif
+    if :: d_step { !list -> list = 1 } fi;
+    if
+    :: d_step { !registered[me] -> registered[me] = 1; sleepers++ }
+    :: registered[me]
+    fi;
+    list = 0;
+#ifndef BUG_ATTENTION_FIRST
+    attention = 1;
+#endif
+    membarrier();
+#ifndef BUG_NO_SECOND_LOOK
+    if
+    :: d_step { ready -> ready-- } unregister(); goto receive
+    :: !ready
+    fi;
+#endif
+#ifdef BUG_CLEARED_LATE
+    readable[me] = 0;
+#endif
+again: /* QUIRE_EAGAIN */
+end:
+    readable[me];
+    goto receive
+}
+
+#if NS
+proctype sleeper(byte me)
+{
+receive:
+    if
+    :: d_step { ready -> ready-- } goto receive
+    :: !ready
+    fi;
+    sleepers++;
+    fresh[me] = 1;
+    attention = 1;
+    membarrier();
+    if
+    :: d_step { ready -> ready--; OFF(1); fresh[me] = 0 } goto receive
+    :: !ready
+    fi;
+    if
+    :: d_step { fresh[me] -> fresh[me] = 0; asleep[me] = 1 }
+end:    !asleep[me]
+    :: d_step { !fresh[me] -> OFF(1) }
+    fi;
+    goto receive
+}
+#endif
+
+/* I7: nothing can move any more, and no message lies ready; the count is what it counts. */
+proctype judge()
+{
+    byte i, n;
+
+    timeout;
+    assert(!ready);
+    d_step {
+        for (i : 0 .. NF - 1) { n = n + registered[i] };
+        for (i : NF .. NC) { if :: i < NC -> n = n + asleep[i] :: else fi }
+    };
+    assert(sleepers == n)
+}
+
+init {
+    byte i;
+    atomic {
+        for (i : 0 .. NP - 1) { run publisher(i) };
+        for (i : 0 .. NF - 1) { run poller(i) };
+#if NS
+        for (i : NF .. NC - 1) { run sleeper(i) };
+#endif
+        run memory();
+        run judge()
+    }
+}
