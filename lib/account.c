@@ -78,20 +78,43 @@ void qr_void_set(struct qr_frame_header *header, uint64_t page_no, uint32_t n)
     qr_store_relaxed(&header->void_now, qr_slot(page_no, n)); /* relaxed: alone */
 }
 
+/* 1 when now counts another page with the low bits of page_no. */
+static int now_aliases(uint64_t now, uint64_t page_no)
+{
+    uint32_t page = (uint32_t)(now >> 32) - 1; /* low bits of the page number */
+    return now != 0 && ((page ^ page_no) & 0xffffu) == 0 && !qr_slot_is(now, qr_slot_tag(page_no));
+}
+
+/*
+ * Only low bits of the page stand in void_past. A count of a page 65536 pages ago would pass for
+ * one of page_no: before void_past says page_no, such a count has gone into the sum and void_now
+ * is cleared. Each step leaves the frame's count as it was.
+ */
 void qr_void_turn(struct quire *ch, struct qr_frame_header *header, uint32_t frame_id,
                   uint64_t page_no)
 {
+    uint64_t bits = page_no & 0xffffu;
     /* [A26 void] pairs with R26; the life word is looked at after it, as in raise_page_no: who
      * comes late finds another page there, or void_past changed. */
     uint64_t past = qr_load_acquire(&header->void_past);
-    while ((past & 0xffffu) != (page_no & 0xffffu) &&
-           /* [A6 life] pairs with R6. */
-           qr_life_page(qr_load_acquire(&ch->view.life[frame_id])) == page_no) {
+    /* [A6 life] pairs with R6. */
+    while (qr_life_page(qr_load_acquire(&ch->view.life[frame_id])) == page_no) {
         uint64_t now = qr_load_relaxed(&header->void_now); /* relaxed: the page is complete */
         uint64_t sum = (past >> 16) + now_count(past, now);
-        /* [R26 void] pairs with A26. Fails against a rival for an older page, too: once more. */
-        if (qr_cas_acq_rel(&header->void_past, &past, sum << 16 | (page_no & 0xffffu)))
+        int alias = now_aliases(now, page_no);
+        if ((past & 0xffffu) == bits && !alias)
             return;
+        if ((past & 0xffffu) != bits && alias) {
+            /* [A26 void] not counted where it stands: void_past names another page. */
+            (void)qr_cas_acquire(&header->void_now, &now, 0u);
+            past = qr_load_acquire(&header->void_past); /* [A26 void] pairs with R26 */
+            continue;
+        }
+        /* An alias that void_past names goes by way of a page that is neither. */
+        uint64_t to = alias ? bits ^ 0x8000u : bits;
+        /* [R26 void] pairs with A26. Fails against a rival for an older page, too: once more. */
+        if (qr_cas_acq_rel(&header->void_past, &past, sum << 16 | to))
+            past = sum << 16 | to;
     }
 }
 
