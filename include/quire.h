@@ -8,6 +8,8 @@
  *   quire/channel.h   create, open, close; options
  *   quire/tx.h        producer handles: send, reserve / commit, batches
  *   quire/rx.h        consumer handles: subscribe, recv, next_page
+ *   quire/sync.h      durability: sync, durable position
+ *   quire/loop.h      descriptors for event loops
  *   quire/stat.h      what a channel holds and who holds it
  */
 #ifndef QUIRE_H
@@ -15,8 +17,10 @@
 
 #include <quire/channel.h>
 #include <quire/error.h>
+#include <quire/loop.h>
 #include <quire/rx.h>
 #include <quire/stat.h>
+#include <quire/sync.h>
 #include <quire/tx.h>
 #include <quire/version.h>
 

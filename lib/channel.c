@@ -2,8 +2,12 @@
 /* Opening and closing, in this order: store, groups, repair, first page; and back. */
 #include <errno.h>
 #include <lib/account.h>
+#include <lib/ahead.h>
+#include <lib/commit.h>
 #include <lib/group.h>
+#include <lib/keeper.h>
 #include <lib/options.h>
+#include <lib/pace.h>
 #include <lib/recover.h>
 #include <lib/recycle.h>
 #include <lib/turn.h>
@@ -29,7 +33,7 @@ static int open_directory(struct qr_store **store, const char *path,
     return qr_store_open(store, path, 0, QR_CLAIM_CLOSED); /* also when another one made it */
 }
 
-static void take_view(struct quire *ch, uint32_t wait)
+static void take_view(struct quire *ch, const struct quire_options *o)
 {
     ch->view = *qr_store_view(ch->store);
     const struct qr_superblock *sb = ch->view.sb;
@@ -41,7 +45,10 @@ static void take_view(struct quire *ch, uint32_t wait)
     ch->frames_base = sb->frames_base;
     ch->policy = sb->full_policy;
     ch->checksum = (sb->incompat & QR_INCOMPAT_CHECKSUM) != 0;
-    ch->wait = wait;
+    ch->wait = o->wait;
+    ch->durability = o->durability;
+    ch->pages_ahead = o->pages_ahead;
+    ch->pid = getpid();
     ch->fence = qr_membarrier_register();
     ch->group_next_id = 1;
 }
@@ -84,7 +91,10 @@ static int enter(struct quire *ch)
     memcpy(me->boot_id, boot, sizeof(boot));
     qr_store_relaxed(&me->state, 1u);
     count_frames(ch);
-    uint64_t tail = qr_load_relaxed(&live->tail_page);
+    rc = ch->commit ? qr_commit_resume(ch) : 0;
+    if (rc != 0)
+        return rc;
+    uint64_t tail = qr_load_relaxed(&live->tail_page); /* relaxed: as above */
     rc = qr_locate(ch, tail, &place);
     if (rc == QUIRE_EAGAIN)
         rc = tail == 0 ? qr_turn_first(ch) : QUIRE_EBADFILE;
@@ -94,9 +104,17 @@ static int enter(struct quire *ch)
 /* Takes everything apart that open put together. */
 static void tear_down(struct quire *ch, int clean)
 {
-    qr_shrink_finish(ch);
+    if (ch->keeper)
+        qr_keeper_stop(ch);
+    if (clean && ch->durability != QUIRE_DURABLE_NONE)
+        (void)qr_commit_last(ch); /* a failure poisons: the next open knows */
+    qr_keeper_free(ch);
+    qr_pace_free(ch);
+    qr_commit_free(ch);
+    qr_ahead_free(ch);
     qr_groups_free(ch);
     if (clean) {
+        (void)qr_attention_lower(ch, QR_ATTEND_COMMIT);
         qr_void_fold(ch);
         qr_store_relaxed(&ch->view.participants[0].state, 0u); /* relaxed: alone again */
         qr_compiler_barrier(); /* the last word of all: a process is killed, not reordered */
@@ -105,6 +123,23 @@ static void tear_down(struct quire *ch, int clean)
     qr_store_close(ch->store);
     pthread_mutex_destroy(&ch->lock);
     free(ch);
+}
+
+int qr_forked(const struct quire *ch)
+{
+    return ch->pid == getpid() ? 0 : QUIRE_EFORKED;
+}
+
+static int keepers_new(struct quire *ch, const struct quire_options *o)
+{
+    int rc = qr_ahead_new(ch);
+    if (rc == 0 && ch->view.directory_backed)
+        rc = qr_commit_new(ch);
+    if (rc == 0)
+        rc = qr_pace_new(ch, o);
+    if (rc == 0)
+        rc = qr_keeper_new(ch, o);
+    return rc;
 }
 
 static int open_store(struct quire *ch, const char *path, const struct quire_options *options)
@@ -120,7 +155,9 @@ static int open_store(struct quire *ch, const char *path, const struct quire_opt
         rc = qr_store_open_memory(&ch->store, &geometry, (o.flags & QUIRE_HUGE_PAGES) != 0,
                                   QR_CLAIM_CLOSED);
     if (rc == 0)
-        take_view(ch, o.wait);
+        take_view(ch, &o);
+    if (rc == 0 && !ch->view.read_only)
+        rc = keepers_new(ch, &o);
     return rc;
 }
 
@@ -132,20 +169,18 @@ int quire_open(quire_t **out, const char *path, const struct quire_options *opti
     struct quire *ch = qr_io_zalloc(sizeof(*ch));
     if (!ch)
         return -ENOMEM;
-    int rc = open_store(ch, path, options);
-    if (rc != 0) {
-        free(ch);
-        return rc;
-    }
     pthread_mutex_init(&ch->lock, NULL);
     qr_store_relaxed(&ch->references, 1u); /* relaxed: not shared yet */
-    rc = qr_groups_load(ch);
+    int rc = open_store(ch, path, options);
+    if (rc == 0)
+        rc = qr_groups_load(ch);
     if (rc == 0 && !ch->view.read_only)
         rc = enter(ch);
     if (rc != 0) {
         tear_down(ch, 0);
         return rc;
     }
+    qr_pace_start(ch);
     *out = ch;
     return 0;
 }
@@ -166,6 +201,8 @@ int quire_close(quire_t *ch)
 {
     if (!ch)
         return 0;
+    if (qr_forked(ch) != 0)
+        return QUIRE_EFORKED; /* files, lock and words are the parent's */
     pthread_mutex_lock(&ch->lock);
     /* relaxed: who read seq before the wake below looks at it again, and it carries this (pair
      * 15). */

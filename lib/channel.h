@@ -9,6 +9,7 @@
 #ifndef QR_LIB_CHANNEL_H
 #define QR_LIB_CHANNEL_H
 
+#include <lib/bell.h>
 #include <lib/claim.h>
 #include <lib/position.h>
 #include <lib/run.h>
@@ -17,11 +18,14 @@
 #include <pages/store.h>
 #include <pthread.h>
 #include <quire.h>
+#include <sys/types.h>
 
 /* One group that is open here. Never moves and never goes before the channel does. */
 struct qr_group {
     struct qr_group_block *block;
     struct qr_group_map map;
+    struct qr_bells bells;
+    uint64_t synced_head; /* of the last commit; whoever has the commit in hand */
     uint32_t id;
     char name[QR_GROUP_NAME];
 };
@@ -57,11 +61,21 @@ struct quire {
     qr_atomic_u64 group_list; /* struct qr_group_list * */
     uint32_t group_next_id;   /* under lock */
 
-    pthread_mutex_t lock;     /* groups are made, handles opened and closed; never on a hot path */
-    struct qr_engine *engine; /* under shrink_busy; NULL until frames are given back */
-    uint32_t giving_back;     /* under shrink_busy: frames the engine is at */
-    qr_atomic_u32 shrink_busy;
+    pthread_mutex_t lock; /* groups are made, handles opened and closed; never on a hot path */
     struct quire_tx *tx[QR_HANDLES]; /* under lock: the producers open here */
+
+    /* What the keeper does. None of them for observers. */
+    struct qr_keeper *keeper;
+    struct qr_ahead *ahead;
+    struct qr_commit *commit;     /* directories */
+    struct qr_pace *pace;         /* INTERVAL and EACH */
+    uint32_t durability;          /* enum quire_durability */
+    uint32_t pages_ahead;         /* frames kept ready beyond the next page's */
+    int caller_keeps;             /* enum quire_keeper is CALLER */
+    pid_t pid;                    /* of the process that opened the channel */
+    qr_atomic_u32 no_space;       /* 1: the last frame that was to be made found the disk full */
+    qr_atomic_u32 names_unsynced; /* 1: files were made since their directory was synced */
+    qr_atomic_u64 made_ahead;     /* a figure */
 };
 
 static inline struct qr_group_list *qr_groups(const struct quire *ch)
@@ -79,6 +93,9 @@ static inline int qr_closed(struct quire *ch)
     /* relaxed: a hint on the fast path; sleepers look again after they registered (wait.c). */
     return (int)qr_load_relaxed(&ch->closed);
 }
+
+/* QUIRE_EFORKED in a child of the process that opened the channel, else 0. A system call. */
+int qr_forked(const struct quire *ch);
 
 void qr_channel_ref(struct quire *ch);
 void qr_channel_unref(struct quire *ch);

@@ -27,12 +27,15 @@ static const struct entry entries[] = {
     ENTRY(QUIRE_CLOSED, "The channel was closed"),
     ENTRY(QUIRE_TIMEDOUT, "The deadline passed"),
     ENTRY(QUIRE_CORRUPT, "A message failed its checks and was stepped over"),
+    ENTRY(QUIRE_UNSYNCED, "The message was sent; the deadline passed before it was durable"),
     ENTRY(QUIRE_EMSGSIZE, "The message is larger than any page of this channel can hold"),
     ENTRY(QUIRE_EINVAL, "An argument or option is out of its range"),
     ENTRY(QUIRE_ESTATE, "The call is not allowed in the present state of the handle"),
     ENTRY(QUIRE_EHANDLES, "All handles of the channel are in use"),
     ENTRY(QUIRE_ERDONLY, "The channel was opened read-only"),
     ENTRY(QUIRE_ETOOSMALL, "The buffer is smaller than the message"),
+    ENTRY(QUIRE_EFORKED, "The channel belongs to the process that opened it, not to its child"),
+    ENTRY(QUIRE_ENODISK, "A channel in memory cannot be made durable"),
     ENTRY(QUIRE_ENOENT, "There is no such channel, group or page"),
     ENTRY(QUIRE_EEXIST, "The path exists already"),
     ENTRY(QUIRE_ENOTQUIRE, "The path is not a quire channel"),
@@ -43,6 +46,8 @@ static const struct entry entries[] = {
     ENTRY(QUIRE_ENOSPC, "There is no space for the files of the channel"),
     ENTRY(QUIRE_EPERM, "The file permissions do not allow it"),
     ENTRY(QUIRE_ESHARED, "A file of the channel shares its blocks with a copy, or may come to"),
+    ENTRY(QUIRE_EENGINE, "The I/O engine that was asked for is refused here; see quire doctor"),
+    ENTRY(QUIRE_EPOISONED, "A sync to disk has failed; the channel takes no more messages"),
 };
 
 static const struct entry *find(int code)

@@ -54,6 +54,7 @@ static int add_group(struct quire *ch, const char *name, const struct qr_group_m
         return -ENOMEM;
     group->map = *map;
     group->block = map->block;
+    qr_bells_init(&group->bells);
     group->id = map->block->group_id;
     memcpy(group->name, name, strlen(name) + 1); /* its length was checked: it is a group's */
     qr_groups(ch)->group[count] = group;
@@ -105,6 +106,7 @@ void qr_groups_free(struct quire *ch)
     struct qr_group_list *list = qr_groups(ch);
     for (uint32_t i = 0; i < count; i++) {
         qr_store_group_close(ch->store, &list->group[i]->map);
+        qr_bells_free(&list->group[i]->bells);
         free(list->group[i]);
     }
     while (list) {

@@ -14,10 +14,23 @@
 #define MODE_DEFAULT      0600u
 #define MODE_BITS         0777u
 
+#define PAGES_AHEAD_MAX         64u
+#define PAGES_AHEAD_DEFAULT     1u
+#define SYNC_EVERY_DEFAULT      65536u
+#define SYNC_DELAY_DEFAULT_NS   10000000u /* 10 ms */
+#define COMMIT_EVERY_DEFAULT    65536u
+#define COMMIT_DELAY_DEFAULT_NS 100000000u     /* 100 ms */
+#define DELAY_MAX_NS            3600000000000u /* an hour: no sum of a clock and this overflows */
+
 /* Data bytes that a message takes in a page made by default: two thirds of it payload. */
 #define MESSAGE_BYTES_TYPICAL 24u
 
 static uint32_t or_default(uint32_t value, uint32_t otherwise)
+{
+    return value != 0 ? value : otherwise;
+}
+
+static uint64_t or_default_64(uint64_t value, uint64_t otherwise)
 {
     return value != 0 ? value : otherwise;
 }
@@ -59,6 +72,14 @@ static int fields_valid(const struct quire_options *o, int directory)
         return 0;
     if (o->max_bytes != 0 && o->full_policy != QUIRE_FULL_GROW)
         return 0;
+    if (o->durability > QUIRE_DURABLE_EACH || o->engine > QUIRE_ENGINE_THREADS ||
+        o->keeper > QUIRE_KEEPER_CALLER || o->pages_ahead > PAGES_AHEAD_MAX)
+        return 0;
+    if (o->sync_delay_ns > DELAY_MAX_NS || o->commit_delay_ns > DELAY_MAX_NS)
+        return 0;
+    /* What cannot be kept is not promised. */
+    if (o->durability != QUIRE_DURABLE_NONE && (!directory || (o->flags & QUIRE_READ_ONLY) != 0))
+        return 0;
     return (o->mode & ~MODE_BITS) == 0;
 }
 
@@ -76,6 +97,11 @@ static void fill_defaults(struct quire_options *o, int directory)
     o->wait = or_default(o->wait, QUIRE_WAIT_BLOCK);
     o->checksum = or_default(o->checksum, directory ? QUIRE_CHECKSUM_ON : QUIRE_CHECKSUM_OFF);
     o->mode = or_default(o->mode, MODE_DEFAULT);
+    o->pages_ahead = or_default(o->pages_ahead, PAGES_AHEAD_DEFAULT);
+    o->sync_every = or_default_64(o->sync_every, SYNC_EVERY_DEFAULT);
+    o->sync_delay_ns = or_default_64(o->sync_delay_ns, SYNC_DELAY_DEFAULT_NS);
+    o->commit_every = or_default_64(o->commit_every, COMMIT_EVERY_DEFAULT);
+    o->commit_delay_ns = or_default_64(o->commit_delay_ns, COMMIT_DELAY_DEFAULT_NS);
 }
 
 /*

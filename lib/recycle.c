@@ -12,10 +12,13 @@
  * Then the life word changes hands by compare-exchange from the value of step 1.
  */
 #include <lib/account.h>
+#include <lib/ahead.h>
 #include <lib/evict.h>
 #include <lib/handles.h>
+#include <lib/keeper.h>
 #include <lib/recycle.h>
 #include <lib/turn.h>
+#include <lib/wait.h>
 
 int64_t qr_final(const struct qr_frame *frame, uint64_t page_no)
 {
@@ -147,7 +150,8 @@ struct candidates {
     uint64_t page_no; /* of the newest retired page; none: frame < 0 */
     int64_t frame;
     uint64_t life;
-    int64_t free; /* a frame that holds nothing */
+    int64_t free; /* a frame that holds nothing; one that is mapped if there is one */
+    int free_mapped;
     uint64_t free_life;
 };
 
@@ -155,6 +159,7 @@ struct candidates {
 static void survey(struct quire *ch, uint64_t page_no, uint64_t below, struct candidates *c)
 {
     c->frame = c->free = -1;
+    c->free_mapped = 0;
     c->page_no = 0;
     c->life = c->free_life = 0;
     /* relaxed: a bound that only grows; a frame missed now is seen next time. */
@@ -164,8 +169,9 @@ static void survey(struct quire *ch, uint64_t page_no, uint64_t below, struct ca
         uint64_t life = qr_load_acquire(&ch->view.life[f]);
         uint64_t page = qr_life_page(life);
         int free = page == QR_PAGE_FREE || (page < page_no && !qr_holds(ch, f, page));
-        if (free && c->free < 0) {
+        if (free && !c->free_mapped) {
             c->free = f;
+            c->free_mapped = qr_store_frame_mapped(ch->store, f) != NULL;
             c->free_life = life;
         }
         if (free || page >= below || (c->frame >= 0 && page < c->page_no))
@@ -174,6 +180,25 @@ static void survey(struct quire *ch, uint64_t page_no, uint64_t below, struct ca
         c->page_no = page;
         c->life = life;
     }
+}
+
+void qr_frame_made(struct quire *ch, uint32_t frame, int rc)
+{
+    if (rc == 0 && frame >= ch->frames_base)
+        qr_add_relaxed(&ch->frames_extra, 1u); /* relaxed: a counter */
+    /* [R6 life] pairs with A6: the storage is there. */
+    qr_store_release(&ch->view.life[frame], qr_life(rc == 0 ? QR_PAGE_FREE : QR_PAGE_ABSENT, 0));
+    qr_store_relaxed(&ch->no_space, rc == QUIRE_ENOSPC); /* relaxed: a figure */
+    if (rc != 0)
+        return;
+    uint32_t high = qr_load_relaxed(&ch->frames_high); /* relaxed: a bound that only grows */
+    while (high < frame + 1 &&
+           !qr_cas_acq_rel(&ch->frames_high, &high, frame + 1)) /* [R6 life] [A6 life] */
+        ;
+    /* relaxed: looked at by commits that begin after a message of the frame was published. */
+    qr_store_relaxed(&ch->names_unsynced, 1u);
+    qr_ahead_renew(ch);
+    qr_freed(ch, ch->view.live);
 }
 
 /*
@@ -186,8 +211,8 @@ static int make_frame(struct quire *ch, uint32_t from, uint32_t to, uint32_t *fr
     for (uint32_t f = from; f < to; f++) {
         /* [A6 life] pairs with R6. */
         uint64_t old = qr_load_acquire(&ch->view.life[f]);
-        if (qr_life_page(old) == QR_PAGE_BUSY)
-            none = QUIRE_EAGAIN;
+        if (qr_life_page(old) == QR_PAGE_BUSY || qr_life_page(old) == QR_PAGE_FREE)
+            none = QUIRE_EAGAIN; /* made, or come free, since the survey */
         if (qr_life_page(old) != QR_PAGE_ABSENT)
             continue;
         /* [A6 life] [R6 life] the frame is ours alone while BUSY. */
@@ -199,17 +224,10 @@ static int make_frame(struct quire *ch, uint32_t from, uint32_t to, uint32_t *fr
         const struct qr_frame *mapped;
         if (rc == 0)
             rc = qr_store_frame(ch->store, f, &mapped);
-        if (rc == 0 && f >= ch->frames_base)
-            qr_add_relaxed(&ch->frames_extra, 1u); /* relaxed: a counter */
-        *life = qr_life(rc == 0 ? QR_PAGE_FREE : QR_PAGE_ABSENT, 0);
-        /* [R6 life] pairs with A6: the storage is there. */
-        qr_store_release(&ch->view.life[f], *life);
+        *life = qr_life(QR_PAGE_FREE, 0);
+        qr_frame_made(ch, f, rc);
         if (rc != 0)
             return rc;
-        uint32_t high = qr_load_relaxed(&ch->frames_high); /* relaxed: a bound that only grows */
-        while (high < f + 1 &&
-               !qr_cas_acq_rel(&ch->frames_high, &high, f + 1)) /* [R6 life] [A6 life] */
-            ;
         *frame = f;
         return 0;
     }
@@ -222,14 +240,12 @@ static int extend(struct quire *ch, uint64_t page_no, uint32_t blocked, uint32_t
 {
     uint32_t end = ch->policy == QUIRE_FULL_GROW ? ch->frames_cap : ch->frames_base;
     int rc = make_frame(ch, 0, end, frame, life);
-    if (rc == QUIRE_EAGAIN && ch->policy == QUIRE_FULL_GROW)
-        qr_shrink_reclaim(ch);
     if (rc != QUIRE_FULL || ch->policy != QUIRE_FULL_DROP_OLDEST || page_no == 0)
         return rc;
     /* Pages given up but still borrowed from are replaced, up to the spare frames, of which none
      * must count that is on its way back. */
     if (blocked > 0)
-        qr_shrink_reclaim(ch);
+        qr_keeper_help(ch);
     if (blocked > qr_load_relaxed(&ch->frames_extra)) { /* relaxed: a counter */
         rc = make_frame(ch, ch->frames_base, ch->frames_cap, frame, life);
         if (rc == 0)
@@ -237,6 +253,23 @@ static int extend(struct quire *ch, uint64_t page_no, uint32_t blocked, uint32_t
     }
     rc = qr_evict(ch, page_no - 1);
     return rc == 0 ? QUIRE_EAGAIN : rc;
+}
+
+uint32_t qr_spares(struct quire *ch, uint32_t enough)
+{
+    /* relaxed: hints, as all of this is: what is counted may be gone the next moment. */
+    uint64_t tail = qr_load_relaxed(&ch->view.live->tail_page);
+    uint64_t below = qr_groups_floor(ch, tail);
+    uint32_t n = 0, high = qr_load_relaxed(&ch->frames_high);
+    below = below < tail ? below : tail;
+    for (uint32_t f = 0; f < high && n < enough; f++) {
+        uint64_t page = qr_life_page(qr_load_acquire(&ch->view.life[f])); /* [A6 life] with R6 */
+        if (!qr_store_frame_mapped(ch->store, f))
+            continue;
+        n += page == QR_PAGE_FREE ||
+             (page < below && qr_holds(ch, f, page) && qr_recyclable(ch, f, page));
+    }
+    return n;
 }
 
 int qr_pick(struct quire *ch, uint64_t page_no, enum qr_pick_mode mode, uint32_t *frame,

@@ -42,11 +42,15 @@ enum qr_pick_mode {
 int qr_pick(struct quire *ch, uint64_t page_no, enum qr_pick_mode mode, uint32_t *frame,
             uint64_t *life);
 
-/* GROW: gives surplus frames back. Cheap when there are none. */
+/* The making of a frame that was BUSY has ended with rc: it is free, or absent again. */
+void qr_frame_made(struct quire *ch, uint32_t frame, int rc);
+
+/* Mapped frames that a new page could have at once; counts no further than enough. */
+uint32_t qr_spares(struct quire *ch, uint32_t enough);
+
+/* GROW: asks for surplus frames to be given back. Cheap when there are none. */
 void qr_shrink(struct quire *ch);
-/* GROW at its limit: waits for a frame that is on its way back. */
-void qr_shrink_reclaim(struct quire *ch);
-/* Waits for what was given back; at close. */
-void qr_shrink_finish(struct quire *ch);
+/* The keeper's part of it. */
+void qr_give_back(struct quire *ch);
 
 #endif

@@ -7,6 +7,7 @@
  */
 #include <lib/evict.h>
 #include <lib/handles.h>
+#include <lib/pace.h>
 #include <lib/recycle.h>
 #include <lib/rx.h>
 #include <lib/turn.h>
@@ -67,6 +68,8 @@ static int claim(struct quire_rx *rx, uint64_t head, uint64_t position, uint32_t
     /* [R17 intent] pairs with A17; a helper may have stored the same value. */
     qr_store_release(&rx->line->intent, intent | QR_INTENT_CONFIRMED);
     take_in_hand(rx, position, n, 0);
+    if (rx->channel->pace)
+        qr_pace_received(rx->channel, n);
     return 1;
 }
 

@@ -120,6 +120,8 @@ static int look_until(struct quire_rx *rx, struct quire_msg *msg, uint64_t deadl
         if (rc != QUIRE_EAGAIN)
             break;
     }
+    if (qr_unlikely(rc == QUIRE_EAGAIN && rx->bell.fd >= 0) && qr_rx_arm(rx))
+        rc = look_now(rx, msg);
     if (qr_unlikely(rx->woken)) {
         /* The wake may have been meant for more than is taken here. */
         rx->woken = 0;
@@ -306,6 +308,7 @@ static struct quire_rx *rx_new(struct quire *ch, const struct quire_rx_options *
     rx->record_units_max = (uint32_t)(ch->capacity_units - 1);
     rx->run_max = options && options->run_max ? options->run_max : RUN_DEFAULT;
     rx->wait = options && options->wait ? options->wait : ch->wait;
+    rx->bell.fd = -1;
     return rx;
 }
 
@@ -343,6 +346,8 @@ int quire_rx_subscribe(quire_t *ch, const char *name, const struct quire_where *
         return QUIRE_EINVAL;
     if (ch->view.read_only)
         return QUIRE_ERDONLY;
+    if (qr_forked(ch) != 0)
+        return QUIRE_EFORKED;
     struct quire_rx *rx = rx_new(ch, options);
     if (!rx)
         return -ENOMEM;
@@ -364,6 +369,9 @@ void quire_rx_close(quire_rx_t *rx)
     if (!rx)
         return;
     struct quire *ch = rx->channel;
+    if (qr_forked(ch) != 0)
+        return; /* the line and the run are the parent's */
+    qr_rx_fd_close(rx);
     int returned = qr_run_return(rx);
     pthread_mutex_lock(&ch->lock);
     qr_sub_relaxed(&rx->group->block->members, 1u); /* relaxed: a hint */

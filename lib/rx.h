@@ -34,6 +34,7 @@ struct quire_rx {
     uint32_t impatience;    /* claims to come that take what is there at once */
     uint32_t patience_lost; /* times in a row that patience earned nothing */
     struct quire_lost lost;
+    struct qr_bell bell; /* for an event loop; fd -1: none */
 };
 
 /* How far the handle may deliver as it stands. */
@@ -57,6 +58,10 @@ static inline int qr_run_held(const struct quire_rx *rx)
 int qr_run_return(struct quire_rx *rx);
 /* Wakes another member when messages are left for it. */
 void qr_run_pass_on(struct quire_rx *rx);
+/* For a handle with a descriptor, that found nothing: makes it unreadable and has it rung. 1 when
+ * the caller must look once more; 0 when that was done before, and nothing has come. */
+int qr_rx_arm(struct quire_rx *rx);
+void qr_rx_fd_close(struct quire_rx *rx);
 /* Stands nowhere from here on. */
 void qr_rx_leave(struct quire_rx *rx);
 

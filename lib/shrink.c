@@ -4,13 +4,14 @@
  * punched by the engine, away from whoever noticed; until that is done the frame is BUSY.
  */
 #include <lib/account.h>
+#include <lib/ahead.h>
+#include <lib/keeper.h>
 #include <lib/recycle.h>
 #include <pages/io.h>
-#include <poll.h>
 #include <stdlib.h>
 
 struct give_back {
-    struct qr_op op; /* first: the engine hands this address back */
+    struct qr_task task; /* first: the keeper hands this address back */
     struct qr_extent extent;
     uint32_t frame;
 };
@@ -18,35 +19,22 @@ struct give_back {
 /* Frames that could be reused at once and stay, so that growth does not swing. */
 static uint32_t spare_frames(const struct quire *ch)
 {
-    return 2 + ch->frames_base / 4;
+    /* More than are kept ready, so that none is given back only to be made again. */
+    return (ch->pages_ahead < 2 ? 2 : ch->pages_ahead + 1) + ch->frames_base / 4;
 }
 
-static void settle(struct quire *ch, struct give_back *g)
+static void settle(struct quire *ch, struct qr_task *task)
 {
+    struct give_back *g = (struct give_back *)task;
     qr_store_extent_done(ch->store, &g->extent);
     /* A punch that failed leaves the storage: the frame is as good as before. */
-    uint64_t page = g->op.result == 0 ? QR_PAGE_ABSENT : QR_PAGE_FREE;
+    uint64_t page = task->op.result == 0 ? QR_PAGE_ABSENT : QR_PAGE_FREE;
     if (page == QR_PAGE_ABSENT)
         qr_sub_relaxed(&ch->frames_extra, 1u); /* relaxed: a counter */
     /* [R6 life] pairs with A6 in recycle.c: nobody touches the storage any more. */
     qr_store_release(&ch->view.life[g->frame], qr_life(page, 0));
-    ch->giving_back--;
+    qr_ahead_renew(ch);
     free(g);
-}
-
-static void reap(struct quire *ch)
-{
-    struct qr_op *op;
-    while (ch->engine && (op = qr_engine_reap(ch->engine)) != NULL)
-        settle(ch, (struct give_back *)op);
-}
-
-/* Waits until the engine is done with at least one. Punching is a matter of microseconds. */
-static void reap_some(struct quire *ch)
-{
-    struct pollfd ready = {.fd = qr_engine_fd(ch->engine), .events = POLLIN};
-    (void)poll(&ready, 1, -1); /* interrupted or not: what is done is reaped */
-    reap(ch);
 }
 
 /* 1 when the frame could be reused at once; *life is its word. below: what qr_groups_floor said. */
@@ -63,44 +51,39 @@ static int reusable(struct quire *ch, uint32_t frame, uint64_t below, uint64_t *
 static void give(struct quire *ch, uint32_t frame, uint64_t life)
 {
     struct give_back *g = qr_io_zalloc(sizeof(*g));
-    if (!g || (!ch->engine && qr_engine_thread_open(&ch->engine) != 0)) {
-        free(g);
-        return;
-    }
     /* [A6 life] [R6 life] from the very word the decision was made on; ours alone while BUSY. */
-    if (!qr_cas_acq_rel(&ch->view.life[frame], &life, qr_life(QR_PAGE_BUSY, 0))) {
+    if (!g || !qr_cas_acq_rel(&ch->view.life[frame], &life, qr_life(QR_PAGE_BUSY, 0))) {
         free(g);
         return;
     }
     qr_void_fold_frame(ch, frame);
-    ch->giving_back++;
     g->frame = frame;
-    g->op.kind = QR_OP_PUNCH;
+    g->task.done = settle;
+    g->task.op.kind = QR_OP_PUNCH;
     if (qr_store_frame_extent(ch->store, frame, &g->extent) != 0) {
-        g->op.result = QUIRE_EBADFILE;
-        settle(ch, g);
+        g->task.op.result = QUIRE_EBADFILE;
+        settle(ch, &g->task);
         return;
     }
-    g->op.fd = g->extent.fd;
-    g->op.offset = g->extent.offset;
-    g->op.size = g->extent.size;
-    qr_engine_submit(ch->engine, &g->op);
+    g->task.op.fd = g->extent.fd;
+    g->task.op.offset = g->extent.offset;
+    g->task.op.size = g->extent.size;
+    qr_keeper_submit(ch, &g->task);
 }
 
 void qr_shrink(struct quire *ch)
 {
-    uint32_t idle = 0;
     /* relaxed: a counter; a frame missed now is given back at the next page end. */
-    if (qr_load_relaxed(&ch->frames_extra) == 0)
-        return;
-    /* [A9 shrink] pairs with R9 below: one at a time, the others have better things to do. */
-    if (!qr_cas_acquire(&ch->shrink_busy, &idle, 1u))
-        return;
-    reap(ch);
-    uint32_t found = 0, high = qr_load_relaxed(&ch->frames_high); /* relaxed: a bound */
+    if (qr_load_relaxed(&ch->frames_extra) != 0)
+        qr_keeper_want(ch, QR_WANT_SHRINK);
+}
+
+void qr_give_back(struct quire *ch)
+{
     /* The tail itself stays: its claim word is where the next turn begins.
-     * relaxed: the tail only grows, a page below one seen is below it for ever. */
+     * relaxed, all three: bounds that only grow, so a page below the tail is so for ever. */
     uint64_t life, tail = qr_load_relaxed(&ch->view.live->tail_page);
+    uint32_t found = 0, high = qr_load_relaxed(&ch->frames_high);
     uint64_t below = qr_groups_floor(ch, tail);
     below = below < tail ? below : tail;
     for (uint32_t f = 0; f < high; f++) {
@@ -109,28 +92,4 @@ void qr_shrink(struct quire *ch)
         if (++found > spare_frames(ch) && f >= ch->frames_base)
             give(ch, f, life);
     }
-    /* [R9 shrink] pairs with A9. */
-    qr_store_release(&ch->shrink_busy, 0u);
-}
-
-void qr_shrink_reclaim(struct quire *ch)
-{
-    uint32_t idle = 0;
-    /* [A9 shrink] pairs with R9. */
-    if (!qr_cas_acquire(&ch->shrink_busy, &idle, 1u))
-        return; /* somebody else sees to it */
-    if (ch->giving_back > 0)
-        reap_some(ch);
-    /* [R9 shrink] pairs with A9. */
-    qr_store_release(&ch->shrink_busy, 0u);
-}
-
-void qr_shrink_finish(struct quire *ch)
-{
-    if (!ch->engine)
-        return;
-    while (ch->giving_back > 0)
-        reap_some(ch);
-    qr_engine_close(ch->engine);
-    ch->engine = NULL;
 }

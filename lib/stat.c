@@ -5,8 +5,10 @@
  */
 #include <errno.h>
 #include <lib/account.h>
+#include <lib/commit.h>
 #include <lib/group.h>
 #include <lib/handles.h>
+#include <lib/keeper.h>
 #include <lib/recycle.h>
 #include <lib/turn.h>
 #include <stdlib.h>
@@ -112,6 +114,28 @@ static uint64_t messages(struct quire *ch, uint64_t tail)
     return n;
 }
 
+/* What this open does for durability and preparation. */
+static void stat_keeper(struct quire *ch, struct quire_stat *s)
+{
+    struct qr_engine_report report;
+    s->poisoned = qr_poisoned(ch) != 0;
+    s->durable_position = quire_durable_position(ch);
+    if (ch->view.read_only)
+        return;
+    qr_keeper_report(ch, &report);
+    if (ch->commit)
+        qr_commit_figures(ch, &s->commits, &s->commit_ns);
+    s->pages_made_ahead = qr_load_relaxed(&ch->made_ahead); /* relaxed, both: figures */
+    s->no_space = qr_load_relaxed(&ch->no_space);
+    s->durability = ch->durability;
+    s->keeper = ch->caller_keeps ? QUIRE_KEEPER_CALLER : QUIRE_KEEPER_THREAD;
+    s->engine = report.kind == QR_ENGINE_URING     ? QUIRE_ENGINE_URING
+                : report.kind == QR_ENGINE_THREADS ? QUIRE_ENGINE_THREADS
+                                                   : QUIRE_ENGINE_AUTO;
+    s->engine_error = report.error;
+    memcpy(s->engine_reason, report.reason, sizeof(s->engine_reason));
+}
+
 int quire_stat(quire_t *ch, struct quire_stat *s)
 {
     if (!ch || !s)
@@ -149,6 +173,7 @@ int quire_stat(quire_t *ch, struct quire_stat *s)
     s->groups = qr_group_count(ch);
     s->handles = count_handles(ch);
     stat_frames(ch, s);
+    stat_keeper(ch, s);
     return 0;
 }
 

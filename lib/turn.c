@@ -14,10 +14,11 @@
  * while that one frame goes through 16383 pages apart and ends with the same counts.
  */
 #include <lib/account.h>
+#include <lib/ahead.h>
+#include <lib/keeper.h>
 #include <lib/recycle.h>
 #include <lib/turn.h>
 #include <lib/wait.h>
-#include <sched.h>
 
 void qr_raise(qr_atomic_u64 *word, uint64_t value)
 {
@@ -146,7 +147,7 @@ static int prepare(struct quire *ch, uint64_t page_no, enum qr_pick_mode mode)
         uint64_t life;
         int rc = helped >= 0 ? 0 : qr_pick(ch, page_no, mode, &frame, &life);
         if (rc == QUIRE_EAGAIN && mode == QR_PICK_NEEDED) {
-            sched_yield(); /* storage is being made, or a page given up: no other way to help */
+            qr_keeper_help(ch); /* storage is being made, or a page is being given up */
             continue;
         }
         if (rc != 0)
@@ -192,9 +193,14 @@ static int next_page(struct quire *ch, uint64_t page_no)
         rc = qr_locate(ch, page_no, &place);
     if (rc == QUIRE_ENOENT)
         return 0; /* it has come and gone: the tail tells where things are */
-    if (rc == 0 && open_page(ch, &place) && page_no + 1 < QR_PAGE_MAX)
-        (void)prepare(ch, page_no + 1, QR_PICK_AHEAD); /* if it cannot be yet, the turn does it */
+    if (rc == 0 && open_page(ch, &place))
+        qr_ahead_look(ch, page_no); /* if it cannot be yet, the next turn does it */
     return rc;
+}
+
+int qr_prepare_ahead(struct quire *ch, uint64_t page_no)
+{
+    return prepare(ch, page_no, QR_PICK_AHEAD);
 }
 
 /* 1 when page tail is there, open and not over. */

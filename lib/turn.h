@@ -26,6 +26,9 @@ int qr_locate(struct quire *ch, uint64_t page_no, struct qr_place *place);
 /* The page producers write. 0 and *place with an open claim word seen; QUIRE_FULL; or an error. */
 int qr_turn(struct quire *ch, struct qr_place *place);
 
+/* Prepares page page_no from what is there for the taking: 0, or QUIRE_FULL and other codes. */
+int qr_prepare_ahead(struct quire *ch, uint64_t page_no);
+
 /* Opens page 0 of a channel that never had one. */
 int qr_turn_first(struct quire *ch);
 

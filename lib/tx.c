@@ -8,8 +8,10 @@
  */
 #include <errno.h>
 #include <lib/account.h>
+#include <lib/commit.h>
 #include <lib/copy.h>
 #include <lib/handles.h>
+#include <lib/pace.h>
 #include <lib/turn.h>
 #include <lib/tx.h>
 #include <lib/wait.h>
@@ -43,6 +45,8 @@ static void seal(struct quire_tx *tx, uint64_t old)
     /* [R3 seal] pairs with A3: no slot from final on will ever be published in this page. */
     qr_store_release(&header->seal, qr_seal(page_no, final));
     qr_account_advance(tx->channel);
+    if (tx->sync_mask != UINT64_MAX) /* what the strides have left out of this page */
+        qr_pace_published(tx->channel, final & tx->sync_mask);
     qr_wake_consumers(tx->channel);
     qr_freed(tx->channel, tx->live);
 }
@@ -108,6 +112,8 @@ static int claim(struct quire_tx *tx, uint64_t units, uint32_t count, uint64_t d
     for (;;) {
         if (qr_closed(ch))
             return QUIRE_CLOSED;
+        if (qr_poisoned(ch))
+            return QUIRE_EPOISONED;
         if (!tx->header) {
             struct qr_place place;
             int rc = qr_turn(ch, &place);
@@ -138,6 +144,27 @@ static void publish_slot(const struct qr_claimed *claimed, uint32_t slot, uint64
     qr_store_release(&claimed->frame->slots[slot], qr_slot(claimed->page_no, offset_units));
 }
 
+/* After n messages from slot on were published. */
+static void published(struct quire_tx *tx, uint32_t slot, uint32_t n)
+{
+    uint64_t counted = qr_pace_strides(tx->sync_mask, slot, n);
+    qr_published(tx->channel, tx->live);
+    if (counted > 0)
+        qr_pace_published(tx->channel, counted);
+}
+
+/* EACH: what was published is returned when it is durable. */
+static int settled(struct quire_tx *tx, uint64_t deadline_ns)
+{
+    struct quire *ch = tx->channel;
+    if (ch->durability != QUIRE_DURABLE_EACH)
+        return 0;
+    /* Not to wait is about pages: the disk is waited for. */
+    uint64_t until = deadline_ns == 0 ? QUIRE_FOREVER : deadline_ns;
+    int rc = qr_commit_wait(ch, qr_commit_covering(ch), until);
+    return rc == QUIRE_TIMEDOUT ? QUIRE_UNSYNCED : rc;
+}
+
 static int check_send(const struct quire_tx *tx, size_t size)
 {
     if (tx->reserved)
@@ -160,8 +187,8 @@ static __attribute__((noinline)) int send_any(struct quire_tx *tx, const void *d
     tx->position = QUIRE_POSITION(c.page_no, c.slot);
     write_record(tx, c.frame->data + c.offset_units * 8, tx->position, data, size);
     publish_slot(&c, c.slot, c.offset_units);
-    qr_published(tx->channel, tx->live);
-    return 0;
+    published(tx, c.slot, 1);
+    return settled(tx, deadline_ns);
 }
 
 /* The page turned out to be full. */
@@ -175,6 +202,12 @@ static __attribute__((noinline)) int send_again(struct quire_tx *tx, const void 
 static __attribute__((noinline)) int attend(struct quire *ch)
 {
     qr_attend(ch);
+    return 0;
+}
+
+static __attribute__((noinline)) int count(struct quire_tx *tx, uint32_t slot)
+{
+    published(tx, slot, 1);
     return 0;
 }
 
@@ -205,6 +238,8 @@ static inline __attribute__((always_inline)) int send(struct quire_tx *tx, const
     /* [R2 slot] pairs with A2 in rx.c, run.c: the record is complete. */
     qr_store_release(&tx->slots[slot], qr_slot(page_no, offset));
     qr_compiler_barrier();
+    if (qr_unlikely((slot & tx->sync_mask) == tx->sync_mask))
+        return count(tx, (uint32_t)slot);
     /* relaxed: as in qr_published; a channel that needs the fence has no fast way. */
     if (qr_unlikely(qr_load_relaxed(&tx->live->attention) != 0))
         return attend(tx->channel);
@@ -260,7 +295,7 @@ static void send_chunk(struct quire_tx *tx, const struct quire_vec *vec, uint32_
         offset += qr_claim_need(vec[i].size);
     }
     tx->position = position + n - 1;
-    qr_published(tx->channel, tx->live);
+    published(tx, c->slot, n);
 }
 
 long quire_tx_send_batch(quire_tx_t *tx, const struct quire_vec *vec, size_t count,
@@ -278,11 +313,14 @@ long quire_tx_send_batch(quire_tx_t *tx, const struct quire_vec *vec, size_t cou
         uint32_t n = chunk(tx, vec + sent, count - sent, &units);
         rc = claim(tx, units, n, deadline_ns, &c);
         if (rc != 0)
-            return sent > 0 ? (long)sent : rc;
+            break;
         send_chunk(tx, vec + sent, n, &c);
         sent += n;
     }
-    return (long)sent;
+    if (sent == 0)
+        return rc; /* 0 of none */
+    rc = settled(tx, deadline_ns);
+    return rc != 0 ? rc : (long)sent;
 }
 
 int quire_tx_reserve(quire_tx_t *tx, size_t size, void **data, uint64_t deadline_ns)
@@ -304,7 +342,7 @@ static void end_reservation(struct quire_tx *tx, uint64_t offset_units)
     publish_slot(&tx->claimed, tx->claimed.slot, offset_units);
     tx->reserved = 0;
     tx->header = tx->frame->header; /* its last claim there fitted: it may add again */
-    qr_published(tx->channel, tx->live);
+    published(tx, tx->claimed.slot, 1);
 }
 
 int quire_tx_commit(quire_tx_t *tx, size_t size)
@@ -321,7 +359,7 @@ int quire_tx_commit(quire_tx_t *tx, size_t size)
         record.crc = qr_record_crc(tx->position, record.length, at + sizeof(record));
     memcpy(at, &record, sizeof(record));
     end_reservation(tx, c->offset_units);
-    return 0;
+    return settled(tx, QUIRE_FOREVER);
 }
 
 int quire_tx_abort(quire_tx_t *tx)
@@ -356,12 +394,13 @@ static struct quire_tx *tx_new(struct quire *ch, const struct quire_tx_options *
     if (!tx)
         return NULL;
     memset(tx, 0, sizeof(*tx));
-    int plain = !ch->checksum && !ch->fence;
+    int plain = !ch->checksum && !ch->fence && ch->durability != QUIRE_DURABLE_EACH;
     uint64_t room = ch->capacity_units * 8 - sizeof(struct qr_record);
     tx->channel = ch;
     tx->live = ch->view.live;
     tx->max_messages = ch->max_messages;
     tx->capacity_units = ch->capacity_units;
+    tx->sync_mask = qr_pace_mask(ch);
     tx->checksum = ch->checksum;
     tx->position = QR_POSITION_NONE;
     tx->wait = options && options->wait ? options->wait : ch->wait;
@@ -380,6 +419,8 @@ int quire_tx_open(quire_t *ch, const struct quire_tx_options *options, quire_tx_
         return QUIRE_EINVAL;
     if (ch->view.read_only)
         return QUIRE_ERDONLY;
+    if (qr_forked(ch) != 0)
+        return QUIRE_EFORKED;
     struct quire_tx *tx = tx_new(ch, options);
     if (!tx)
         return -ENOMEM;
@@ -389,6 +430,8 @@ int quire_tx_open(quire_t *ch, const struct quire_tx_options *options, quire_tx_
         tx->index = (uint32_t)index;
         ch->tx[index] = tx;
         qr_handle_publish(ch, tx->index, QR_HANDLE_TX);
+        if (qr_poisoned(ch))
+            qr_tx_shut(tx);
         qr_channel_ref(ch);
     }
     pthread_mutex_unlock(&ch->lock);
@@ -405,6 +448,8 @@ void quire_tx_close(quire_tx_t *tx)
     if (!tx)
         return;
     struct quire *ch = tx->channel;
+    if (qr_forked(ch) != 0)
+        return; /* the line and the claim are the parent's */
     if (tx->reserved)
         (void)quire_tx_abort(tx);
     pthread_mutex_lock(&ch->lock);

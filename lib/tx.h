@@ -21,6 +21,7 @@ struct quire_tx {
                                  there is more to do than claim, copy and publish */
     uint64_t max_messages;
     uint64_t capacity_units;
+    uint64_t sync_mask; /* slots that end in these bits are counted for the next commit */
     struct quire *channel;
     struct qr_live *live;
     uint64_t position; /* of the last message sent */

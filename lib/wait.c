@@ -56,6 +56,29 @@ static int futex_wait(qr_atomic_u32 *word, uint32_t seen, uint64_t deadline_ns)
     return rc == 0 ? 0 : -errno;
 }
 
+void qr_wake_futex(qr_atomic_u32 *word)
+{
+    (void)futex_wake(word, INT_MAX);
+}
+
+void qr_wait_futex(qr_atomic_u32 *word, uint32_t seen, uint64_t deadline_ns)
+{
+    (void)futex_wait(word, seen, deadline_ns);
+}
+
+void qr_attention_raise(struct quire *ch, uint32_t bit)
+{
+    /* [R16 attention] pairs with A16 and with the plain look of publishers. */
+    qr_or_acq_rel(&ch->view.live->attention, bit);
+    heavy_fence(ch);
+}
+
+int qr_attention_lower(struct quire *ch, uint32_t bit)
+{
+    /* [A16 attention] pairs with R16. */
+    return (qr_and_acq_rel(&ch->view.live->attention, ~bit) & bit) != 0;
+}
+
 static void count_off(qr_atomic_u32 *sleepers, uint32_t n)
 {
     uint32_t have = qr_load_relaxed(sleepers); /* relaxed: the exchange decides */
@@ -80,7 +103,11 @@ void qr_wake_group(struct quire *ch, struct qr_group *group, int all)
     /* [A14 sleepers] pairs with R14: those that registered before they raised attention. */
     if (qr_load_acquire(&b->sleepers) == 0)
         return;
-    /* Whose slot was published is not known here: all who wait for one look. */
+    uint32_t rung = qr_bells_ring(&group->bells);
+    if (rung > 0)
+        count_off(&b->sleepers, rung);
+    /* Whose slot was published is not known here: all who wait for one look.
+     * [A14 sleepers] pairs with R14. */
     if (qr_load_acquire(&b->ticket_sleepers) != 0)
         all = 1;
     wake(&b->wait_seq, &b->sleepers, all ? INT_MAX : 1);
@@ -162,23 +189,22 @@ void qr_wake_space(struct quire *ch)
     lower_attention(ch, QR_ATTEND_SPACE, space_sleeps, wake_all_producers);
 }
 
-void qr_attend(struct quire *ch)
+void qr_attend_consumers(struct quire *ch)
 {
-    /* relaxed: the caller has ordered it. */
-    uint32_t attention = qr_load_relaxed(&ch->view.live->attention);
-    if (attention & QR_ATTEND_CONSUMERS)
-        attend_consumers(ch, 0);
-    /* The last publish of a page may be what a page to be given up was waiting for. */
-    if (attention & QR_ATTEND_SPACE)
-        qr_wake_space(ch);
+    attend_consumers(ch, 0);
 }
 
 void qr_wake_everybody(struct quire *ch)
 {
     uint32_t count = qr_group_count(ch);
     struct qr_group_list *list = qr_groups(ch);
-    for (uint32_t i = 0; i < count; i++)
-        wake(&list->group[i]->block->wait_seq, &list->group[i]->block->sleepers, INT_MAX);
+    for (uint32_t i = 0; i < count; i++) {
+        struct qr_group_block *b = list->group[i]->block;
+        uint32_t rung = qr_bells_ring(&list->group[i]->bells);
+        if (rung > 0)
+            count_off(&b->sleepers, rung);
+        wake(&b->wait_seq, &b->sleepers, INT_MAX);
+    }
     wake_all_producers(ch);
 }
 
@@ -207,9 +233,7 @@ static void sleep_begin(struct quire *ch, struct qr_sleep *sleep, uint32_t bit)
     qr_add_acq_rel(sleep->sleepers, 1u);
     /* [A15 seq] pairs with R15: read before the last look. */
     sleep->seen = qr_load_acquire(sleep->seq);
-    /* [R16 attention] pairs with A16 and with the plain look of publishers. */
-    qr_or_acq_rel(&ch->view.live->attention, bit);
-    heavy_fence(ch);
+    qr_attention_raise(ch, bit);
 }
 
 void qr_sleep_consumer(struct quire *ch, struct qr_group *group, int holds_ticket,
@@ -227,6 +251,20 @@ void qr_sleep_space(struct quire *ch, struct qr_sleep *sleep)
     sleep->sleepers = &ch->view.live->space_sleepers;
     sleep->holders = NULL;
     sleep_begin(ch, sleep, QR_ATTEND_SPACE);
+}
+
+void qr_sleep_bell(struct quire *ch, struct qr_group *group, struct qr_bell *bell)
+{
+    /* [R14 sleepers] pairs with A14. Before the bell can be rung, which counts it off. */
+    qr_add_acq_rel(&group->block->sleepers, 1u);
+    qr_bell_arm(&group->bells, bell);
+    qr_attention_raise(ch, QR_ATTEND_CONSUMERS);
+}
+
+void qr_sleep_bell_cancel(struct qr_group *group, struct qr_bell *bell)
+{
+    if (qr_bell_disarm(&group->bells, bell))
+        count_off(&group->block->sleepers, 1);
 }
 
 int qr_sleep_wait(struct qr_sleep *sleep, uint64_t deadline_ns)

@@ -18,8 +18,10 @@
 /* Asks the kernel for membarrier; 0 when publishers need no fence. */
 int qr_membarrier_register(void);
 
-/* The slow half of a publish: somebody sleeps. */
+/* The slow half of a publish: somebody sleeps, or wants to know (lib/attend.c). */
 void qr_attend(struct quire *ch);
+/* Its part for consumers: wakes one of each group, and all that wait by a bell. */
+void qr_attend_consumers(struct quire *ch);
 /* A seal or anything else that every consumer may be waiting for. */
 void qr_wake_consumers(struct quire *ch);
 /* Wakes one sleeper of the group, or all when some wait for a slot of their own. */
@@ -74,5 +76,19 @@ void qr_sleep_space(struct quire *ch, struct qr_sleep *sleep);
 int qr_sleep_wait(struct qr_sleep *sleep, uint64_t deadline_ns);
 /* Leaves without sleeping. */
 void qr_sleep_cancel(struct qr_sleep *sleep);
+
+/* The same for a consumer that will poll a descriptor: registered until the bell is rung or the
+ * handle closed. It looks once more after this. */
+void qr_sleep_bell(struct quire *ch, struct qr_group *group, struct qr_bell *bell);
+void qr_sleep_bell_cancel(struct qr_group *group, struct qr_bell *bell);
+
+/* An attention bit of one's own: raised, with the fence that makes the look that follows safe; and
+ * lowered: 1 when it was up. */
+void qr_attention_raise(struct quire *ch, uint32_t bit);
+int qr_attention_lower(struct quire *ch, uint32_t bit);
+
+/* A futex of this process: wakes all; sleeps while it holds seen, until the deadline. */
+void qr_wake_futex(qr_atomic_u32 *word);
+void qr_wait_futex(qr_atomic_u32 *word, uint32_t seen, uint64_t deadline_ns);
 
 #endif

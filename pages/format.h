@@ -101,9 +101,9 @@ struct qr_live {
     uint8_t boot_id[16];        /* of the last open for writing */
     qr_atomic_u64 opens;
     qr_atomic_u64 recoveries;
-    qr_atomic_u64 durable_position; /* reserved: durability */
-    qr_atomic_u64 commit_intent;    /* reserved: durability */
-    qr_atomic_u32 poisoned;         /* reserved: durability */
+    qr_atomic_u64 durable_position; /* every message before it is durable; only grows */
+    qr_atomic_u64 commit_intent;    /* number of the commit under way; 0 none */
+    qr_atomic_u32 poisoned;         /* errno of the first sync that failed; 0 none, for good */
     uint8_t pad3[60];
     /* line 4: counters of slow paths. Figures only: nothing depends on them. */
     qr_atomic_u64 voids; /* of frames whose count was folded in here: see lib/account.h */
@@ -128,7 +128,8 @@ _Static_assert(offsetof(struct qr_live, voids) == 512, "layout");
 
 enum qr_attention {
     QR_ATTEND_CONSUMERS = 1u, /* a consumer sleeps: publishers wake it */
-    QR_ATTEND_SPACE = 2u      /* a producer sleeps for a page: whoever frees one wakes it */
+    QR_ATTEND_SPACE = 2u,     /* a producer sleeps for a page: whoever frees one wakes it */
+    QR_ATTEND_COMMIT = 4u     /* the keeper rests: the next publisher says that there is work */
 };
 
 /*

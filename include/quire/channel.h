@@ -55,6 +55,33 @@ enum quire_checksum {
     QUIRE_CHECKSUM_ON = 2
 };
 
+/*
+ * When a send returns, and what a power loss may take (a killed process takes nothing published in
+ * any mode). Directories only: memory channels take NONE alone. Not stored: each open chooses.
+ */
+enum quire_durability {
+    QUIRE_DURABLE_NONE =
+        0, /* when published; a power loss may take all since the last quire_sync */
+    /* when published; a commit begins when sync_every messages are not covered by one yet, or
+     * sync_delay_ns after the first of them: a power loss takes what came after the last commit
+     * that ended */
+    QUIRE_DURABLE_INTERVAL = 1,
+    QUIRE_DURABLE_EACH = 2 /* when durable; senders share commits */
+};
+
+/* Who does the slow work: preparing pages, syncing, giving pages back. */
+enum quire_engine {
+    QUIRE_ENGINE_AUTO = 0, /* QUIRE_ENGINE=uring|threads of the environment; else io_uring, or
+                              threads where it is refused (quire_stat says why) */
+    QUIRE_ENGINE_URING = 1,
+    QUIRE_ENGINE_THREADS = 2
+};
+
+enum quire_keeper {
+    QUIRE_KEEPER_THREAD = 0, /* a thread of the library, started when there is work for it */
+    QUIRE_KEEPER_CALLER = 1  /* no thread: the caller polls quire_fd and calls quire_dispatch */
+};
+
 enum quire_open_flags {
     QUIRE_CREATE = 1u << 0,    /* create the channel when the path does not exist */
     QUIRE_EXCLUSIVE = 1u << 1, /* with CREATE: refuse a path that exists (QUIRE_EEXIST) */
@@ -80,14 +107,25 @@ struct quire_options {
     uint32_t wait;        /* enum quire_wait: default of the handles; not stored */
     uint32_t checksum;    /* enum quire_checksum */
     uint32_t mode;        /* permission bits of new files, default 0600 (directories get x for r) */
-    uint64_t reserved[8]; /* zero */
+    uint32_t durability;  /* enum quire_durability; not stored, as all that follows */
+    uint32_t engine;      /* enum quire_engine */
+    uint32_t keeper;      /* enum quire_keeper */
+    uint32_t pages_ahead; /* pages kept ready beyond the next one, 1..64; default 1 */
+    uint64_t sync_every;  /* INTERVAL: messages; default 65536 */
+    uint64_t sync_delay_ns; /* INTERVAL: nanoseconds; default 10 ms */
+    /* INTERVAL, EACH: how often the groups' places are made durable, in messages received and in
+     * nanoseconds; defaults 65536 and 100 ms. After a power loss what was received since comes
+     * again. */
+    uint64_t commit_every;
+    uint64_t commit_delay_ns;
+    uint64_t reserved[2]; /* zero */
 };
-#define QUIRE_OPTIONS_INIT                                       \
-    {                                                            \
-        sizeof(struct quire_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-        {                                                        \
-            0                                                    \
-        }                                                        \
+#define QUIRE_OPTIONS_INIT                                                               \
+    {                                                                                    \
+        sizeof(struct quire_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+        {                                                                                \
+            0                                                                            \
+        }                                                                                \
     }
 
 /* What a channel of these options takes, exactly, before it is created. Bytes. */
@@ -121,7 +159,8 @@ QUIRE_API QUIRE_MUST_CHECK int quire_plan(const struct quire_options *options, i
  *
  * *channel is owned by the caller: quire_close. Returns 0, or QUIRE_EINVAL, QUIRE_ENOENT,
  * QUIRE_EEXIST, QUIRE_ENOTQUIRE, QUIRE_EVERSION, QUIRE_EBADFILE, QUIRE_EBUSY, QUIRE_ENOSPC,
- * QUIRE_EPERM, or -errno. On failure *channel is NULL and nothing is left behind.
+ * QUIRE_EPERM, QUIRE_EENGINE (the engine that was asked for is refused here: `quire doctor` says
+ * why), or -errno. On failure *channel is NULL and nothing is left behind.
  * Threads: any. May block on the file system.
  */
 QUIRE_API QUIRE_MUST_CHECK int quire_open(quire_t **channel, const char *path,

@@ -21,6 +21,7 @@ enum quire_error {
     QUIRE_CLOSED = -5005,   /* the channel was closed by quire_close */
     QUIRE_TIMEDOUT = -5006, /* the deadline passed */
     QUIRE_CORRUPT = -5007,  /* one message failed its checks; it was stepped over */
+    QUIRE_UNSYNCED = -5008, /* sent, and not known to be durable when the deadline passed */
     /* Refusals: the call cannot be carried out as asked. */
     QUIRE_EMSGSIZE = -5020,  /* the message can never fit in a page of this channel */
     QUIRE_EINVAL = -5021,    /* an argument or option is out of its range */
@@ -28,6 +29,8 @@ enum quire_error {
     QUIRE_EHANDLES = -5023,  /* all handles of the channel are in use */
     QUIRE_ERDONLY = -5024,   /* the channel was opened read-only */
     QUIRE_ETOOSMALL = -5025, /* the caller's buffer is smaller than the message */
+    QUIRE_EFORKED = -5026,   /* the channel belongs to the process that opened it, not its child */
+    QUIRE_ENODISK = -5027,   /* a channel in memory cannot be made durable */
     /* Opening and creating. */
     QUIRE_ENOENT = -5040,    /* no such channel, group or page */
     QUIRE_EEXIST = -5041,    /* the path exists already */
@@ -37,7 +40,10 @@ enum quire_error {
     QUIRE_EBUSY = -5045,     /* another open holds the channel */
     QUIRE_ENOSPC = -5046,    /* no space for the channel's files */
     QUIRE_EPERM = -5047,     /* the file permissions refuse it */
-    QUIRE_ESHARED = -5048    /* a file shares its blocks with a copy: copy the channel anew */
+    QUIRE_ESHARED = -5048,   /* a file shares its blocks with a copy: copy the channel anew */
+    QUIRE_EENGINE = -5049,   /* the I/O engine that was asked for is refused here */
+    /* Damage that no later call repairs. */
+    QUIRE_EPOISONED = -5060 /* a sync failed: what was sent may be lost, nothing more is taken */
 };
 
 /*

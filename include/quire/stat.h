@@ -35,8 +35,21 @@ struct quire_stat {
     uint32_t pages_free;   /* pages that can be reused at once */
     uint32_t pages_made;   /* page files or memfds that exist */
     uint32_t groups;
-    uint32_t handles; /* open handles */
-    uint32_t clean;   /* 1 when the last close was clean (read-only opens) */
+    uint32_t handles;          /* open handles */
+    uint32_t clean;            /* 1 when the last close was clean (read-only opens) */
+    uint32_t poisoned;         /* 1: a sync failed, nothing more is taken */
+    uint64_t durable_position; /* see quire_durable_position */
+    /* This open's: zero for observers. */
+    uint64_t commits;   /* that succeeded */
+    uint64_t commit_ns; /* time they took, together */
+    uint64_t pages_made_ahead;
+    uint32_t durability;  /* enum quire_durability */
+    uint32_t engine;      /* enum quire_engine: URING, THREADS; AUTO: none was needed yet */
+    uint32_t keeper;      /* enum quire_keeper */
+    int32_t engine_error; /* -errno that io_uring was refused with; 0: it was not */
+    uint32_t no_space;    /* 1: the last page that was to be made found the disk full */
+    uint32_t reserved;
+    char engine_reason[160]; /* why it is the thread engine; empty: it is not */
 };
 
 struct quire_page_stat {

@@ -4,7 +4,8 @@
  *
  * Order: if one send returned before another began (in any thread), its position is smaller. So
  * messages of one producer keep their order. A message is visible to every group when send
- * returns. In memory and after kill -9 it stays; what a power loss may take is not covered yet.
+ * returns. In memory and after kill -9 it stays; what a power loss may take is the channel's
+ * durability (enum quire_durability). With EACH a send, a batch and a commit return when durable.
  */
 #ifndef QUIRE_TX_H
 #define QUIRE_TX_H
@@ -52,8 +53,11 @@ QUIRE_API void quire_tx_close(quire_tx_t *tx);
  * does not wait. With REJECT none of them waits.
  *
  * Returns 0; QUIRE_FULL (try_send, or REJECT); QUIRE_TIMEDOUT; QUIRE_EMSGSIZE; QUIRE_CLOSED;
- * QUIRE_ESTATE (a reservation is open); QUIRE_ENOSPC (GROW: the disk is full) or -errno. On any
- * failure nothing was sent.
+ * QUIRE_ESTATE (a reservation is open); QUIRE_ENOSPC (GROW: the disk is full; sending goes on by
+ * itself when there is room again); QUIRE_EPOISONED; or -errno. On these nothing was sent, but for
+ * a QUIRE_EPOISONED of EACH: the message may have been seen, and is not known to be durable.
+ * EACH, and the deadline passes while the message is on its way to the disk: QUIRE_UNSYNCED. It was
+ * sent, at quire_tx_position. quire_tx_try_send waits for the disk, not for a page.
  * Progress: lock-free while pages are free; no system call unless a page must be made or a
  * sleeping consumer woken.
  */

@@ -216,10 +216,9 @@ static void gives_pages_back(void)
             take_number(rx, 1, i, SIZE);
         }
         CHECK_OK(quire_rx_release(rx));
-        /* The pool, a few spare pages, what little remains of the others. The watchdog bounds it.
-         */
+        /* The pool, two spare pages, what little remains of the others. The watchdog bounds it. */
         while (stat_of(channel).bytes >
-               plan.control_bytes + plan.group_bytes + 4 * plan.page_bytes) {
+               plan.control_bytes + plan.group_bytes + 5 * plan.page_bytes) {
             put(tx, 1, steps, SIZE);
             take_number(rx, 1, steps++, SIZE);
         }

@@ -49,7 +49,9 @@ static void option_flags(void)
 
 static void option_reserved(void)
 {
-    for (unsigned i = 0; i < 8; i++) {
+    struct quire_options whole;
+
+    for (unsigned i = 0; i < sizeof(whole.reserved) / sizeof(whole.reserved[0]); i++) {
         struct quire_options options = cell_options(SMALL_PAGE, 2);
 
         options.reserved[i] = 1;

@@ -24,15 +24,19 @@ static void run_max_bounds_the_run(void)
     static const uint32_t limits[] = {1, 2, 7, 64, 255};
     quire_t *channel = cell_small(8);
     quire_tx_t *tx = open_tx(channel);
+    quire_rx_t *members[5];
     char name[] = "g0";
 
+    for (unsigned i = 0; i < 5; i++) {
+        name[1] = (char)('0' + i);
+        members[i] = open_rx_run(channel, name, limits[i]);
+    }
     send_numbers(tx, 600, 8);
     for (unsigned i = 0; i < 5; i++) {
-        quire_rx_t *rx;
+        quire_rx_t *rx = members[i];
         uint64_t ahead;
 
         name[1] = (char)('0' + i);
-        rx = open_rx_run(channel, name, limits[i]);
         for (uint64_t n = 0; n < 600; n++) {
             take_number(rx, 1, n, 8);
             ahead = claimed_of(channel, name);

@@ -59,6 +59,7 @@ void world_open(struct world *w, uint32_t max_messages, uint32_t max_pages, uint
     options.max_messages = max_messages;
     options.checksum = policy & WORLD_CHECKED ? QUIRE_CHECKSUM_ON : QUIRE_CHECKSUM_OFF;
     policy &= ~WORLD_CHECKED;
+    options.keeper = QUIRE_KEEPER_CALLER; /* no thread that the schedule does not know */
     options.full_policy = policy;
     if (policy == QUIRE_FULL_GROW) {
         struct quire_plan plan;

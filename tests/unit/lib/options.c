@@ -103,8 +103,24 @@ static const struct judgement judgements[] = {
     ACCEPTED("all permissions", EITHER, .mode = 0777),
     REFUSED("set-uid bit", EITHER, .mode = 04600),
     REFUSED("file type bits", EITHER, .mode = 0100600),
+    ACCEPTED("interval", DIRECTORY, .durability = QUIRE_DURABLE_INTERVAL),
+    ACCEPTED("each", DIRECTORY, .durability = QUIRE_DURABLE_EACH),
+    REFUSED("interval", MEMORY, .durability = QUIRE_DURABLE_INTERVAL),
+    REFUSED("each", MEMORY, .durability = QUIRE_DURABLE_EACH),
+    REFUSED("unknown durability", EITHER, .durability = 3),
+    REFUSED("each, read-only", DIRECTORY, .durability = QUIRE_DURABLE_EACH,
+            .flags = QUIRE_READ_ONLY),
+    ACCEPTED("threads", EITHER, .engine = QUIRE_ENGINE_THREADS),
+    REFUSED("unknown engine", EITHER, .engine = 3),
+    ACCEPTED("no keeper thread", EITHER, .keeper = QUIRE_KEEPER_CALLER),
+    REFUSED("unknown keeper", EITHER, .keeper = 2),
+    ACCEPTED("64 pages ahead", EITHER, .pages_ahead = 64),
+    REFUSED("65 pages ahead", EITHER, .pages_ahead = 65),
+    ACCEPTED("an hour between commits", DIRECTORY, .sync_delay_ns = 3600000000000u),
+    REFUSED("more than an hour between commits", DIRECTORY, .sync_delay_ns = 3600000000001u),
+    REFUSED("more than an hour between cursors", DIRECTORY, .commit_delay_ns = 3600000000001u),
     REFUSED("first reserved field", EITHER, .reserved = {1}),
-    REFUSED("last reserved field", EITHER, .reserved = {0, 0, 0, 0, 0, 0, 0, 1ull << 63}),
+    REFUSED("last reserved field", EITHER, .reserved = {0, 1ull << 63}),
 };
 
 static void judge(const struct judgement *j, int directory)
@@ -203,6 +219,14 @@ Test(options, given_values_are_kept)
     o.wait = QUIRE_WAIT_YIELD;
     o.checksum = QUIRE_CHECKSUM_OFF;
     o.mode = 0640;
+    o.durability = QUIRE_DURABLE_INTERVAL;
+    o.engine = QUIRE_ENGINE_THREADS;
+    o.keeper = QUIRE_KEEPER_CALLER;
+    o.pages_ahead = 3;
+    o.sync_every = 17;
+    o.sync_delay_ns = 18;
+    o.commit_every = 19;
+    o.commit_delay_ns = 20;
     struct resolved r = resolve(&o, 1);
     cr_assert_eq(r.result, 0);
     cr_expect_eq(memcmp(&r.options, &o, sizeof(o)), 0);

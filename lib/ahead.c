@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A frame is made in steps, each an operation of the engine: blocks, mapping, population, and
+ * where the channel is durable a sync, so that commits find written blocks. One at a time.
+ *
+ * A frame without storage is BUSY meanwhile; a producer that cannot do without it helps the keeper
+ * along. A frame that is only not mapped yet stays free: a producer may take it at any moment, and
+ * maps it then itself. Only frames of the preset pool: nobody gives those back.
+ */
+#include <errno.h>
+#include <lib/ahead.h>
+#include <lib/keeper.h>
+#include <lib/recycle.h>
+#include <lib/turn.h>
+#include <lib/wait.h>
+#include <pages/io.h>
+#include <stdlib.h>
+
+struct qr_ahead {
+    struct qr_task task;
+    struct qr_frame_prep prep;
+    uint32_t frame;
+    int absent;         /* it had no storage */
+    int busy;           /* a frame is being made; all but idle: under the drive */
+    qr_atomic_u32 idle; /* 1: there is nothing that could be made */
+};
+
+static void next_step(struct quire *ch, struct qr_task *task);
+
+int qr_ahead_new(struct quire *ch)
+{
+    ch->ahead = qr_io_zalloc(sizeof(*ch->ahead));
+    if (!ch->ahead)
+        return -ENOMEM;
+    ch->ahead->task.done = next_step;
+    return 0;
+}
+
+void qr_ahead_free(struct quire *ch)
+{
+    free(ch->ahead);
+    ch->ahead = NULL;
+}
+
+void qr_ahead_renew(struct quire *ch)
+{
+    /* relaxed: a hint; who reads the old value leaves the making to the next turn */
+    if (qr_load_relaxed(&ch->ahead->idle) != 0)
+        qr_store_relaxed(&ch->ahead->idle, 0u);
+}
+
+void qr_ahead_look(struct quire *ch, uint64_t page_no)
+{
+    int rc = page_no + 1 < QR_PAGE_MAX ? qr_prepare_ahead(ch, page_no + 1) : 0;
+    /* relaxed: a hint */
+    if (qr_load_relaxed(&ch->ahead->idle) != 0)
+        return;
+    if (rc != 0 || qr_spares(ch, ch->pages_ahead) < ch->pages_ahead)
+        qr_keeper_want(ch, QR_WANT_AHEAD);
+}
+
+/*
+ * Takes a frame that can be made ready: one that was never mapped, or has no storage. The preset
+ * pool first; beyond it only once it has grown, since consumers that keep up need no more.
+ */
+static int take_frame(struct quire *ch, struct qr_ahead *a)
+{
+    /* relaxed: a counter */
+    int grows = ch->policy == QUIRE_FULL_GROW && qr_load_relaxed(&ch->frames_extra) > 0;
+    uint32_t end = grows ? ch->frames_cap : ch->frames_base;
+    for (uint32_t f = 0; f < end; f++) {
+        uint64_t life = qr_load_acquire(&ch->view.life[f]); /* [A6 life] pairs with R6 */
+        uint64_t page = qr_life_page(life);
+        int unmapped =
+            page == QR_PAGE_FREE && f < ch->frames_base && !qr_store_frame_mapped(ch->store, f);
+        a->absent = page == QR_PAGE_ABSENT;
+        a->frame = f;
+        /* [A6 life] [R6 life] an absent frame is ours alone while BUSY. */
+        if (unmapped ||
+            (a->absent && qr_cas_acq_rel(&ch->view.life[f], &life, qr_life(QR_PAGE_BUSY, 0))))
+            return 1;
+    }
+    return 0;
+}
+
+static void submit(struct quire *ch, struct qr_ahead *a, enum qr_op_kind kind)
+{
+    struct qr_op *op = &a->task.op;
+    op->kind = kind;
+    op->fd = a->prep.fd;
+    op->offset = a->prep.offset;
+    op->size = kind == QR_OP_POPULATE ? a->prep.bytes : a->prep.size;
+    op->address = a->prep.address;
+    qr_keeper_submit(ch, &a->task);
+}
+
+static void settle(struct quire *ch, struct qr_ahead *a, int result)
+{
+    int rc = qr_store_prep_finish(ch->store, &a->prep, result);
+    a->busy = 0;
+    if (a->absent)
+        qr_frame_made(ch, a->frame, rc);
+    if (rc != 0) {
+        qr_store_relaxed(&ch->ahead->idle, 1u); /* relaxed: a hint: not again at once */
+        return;
+    }
+    qr_add_relaxed(&ch->made_ahead, 1u); /* relaxed: a counter */
+    qr_keeper_notify(ch);
+    qr_ahead(ch);
+}
+
+static void map_and_populate(struct quire *ch, struct qr_ahead *a)
+{
+    int rc = qr_store_prep_map(ch->store, &a->prep);
+    if (rc != 0)
+        settle(ch, a, rc);
+    else
+        submit(ch, a, QR_OP_POPULATE);
+}
+
+static void next_step(struct quire *ch, struct qr_task *task)
+{
+    struct qr_ahead *a = (struct qr_ahead *)task;
+    int syncs = ch->durability != QUIRE_DURABLE_NONE && a->absent;
+    int result = task->op.result;
+    if (task->op.kind == QR_OP_POPULATE && result == -EINVAL)
+        result = qr_store_populate(a->prep.address, a->prep.bytes); /* an older kernel */
+    if (result != 0)
+        settle(ch, a, result);
+    else if (task->op.kind == QR_OP_ALLOCATE)
+        map_and_populate(ch, a);
+    else if (task->op.kind == QR_OP_POPULATE && syncs)
+        submit(ch, a, QR_OP_SYNC);
+    else
+        settle(ch, a, 0);
+}
+
+void qr_ahead(struct quire *ch)
+{
+    struct qr_ahead *a = ch->ahead;
+    if (a->busy)
+        return; /* goes on by itself */
+    /* relaxed: a hint; a later tail has asked for itself. */
+    uint64_t tail = qr_load_relaxed(&ch->view.live->tail_page);
+    int rc = tail + 1 < QR_PAGE_MAX ? qr_prepare_ahead(ch, tail + 1) : 0;
+    if (rc == 0 && qr_spares(ch, ch->pages_ahead) >= ch->pages_ahead)
+        return;
+    if (!take_frame(ch, a)) {
+        qr_store_relaxed(&a->idle, 1u); /* relaxed: a hint */
+        return;
+    }
+    a->busy = 1;
+    rc = qr_store_prep_begin(ch->store, a->frame, &a->prep);
+    if (rc != 0)
+        settle(ch, a, rc);
+    else if (a->prep.size > 0)
+        submit(ch, a, QR_OP_ALLOCATE);
+    else
+        map_and_populate(ch, a);
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* A channel in the caller's event loop. */
+#include <lib/commit.h>
+#include <lib/keeper.h>
+#include <quire/loop.h>
+
+static int check(struct quire *ch)
+{
+    if (!ch)
+        return QUIRE_EINVAL;
+    return ch->view.read_only ? QUIRE_ERDONLY : qr_forked(ch);
+}
+
+int quire_fd(quire_t *ch)
+{
+    int rc = check(ch);
+    return rc != 0 ? rc : qr_keeper_fd(ch);
+}
+
+int quire_dispatch(quire_t *ch)
+{
+    int n = check(ch);
+    if (n == 0)
+        n = ch->caller_keeps ? qr_keeper_drive(ch) : qr_keeper_fd_clear(ch);
+    return n >= 0 && qr_poisoned(ch) ? QUIRE_EPOISONED : n;
+}
