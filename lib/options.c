@@ -78,7 +78,7 @@ static int fields_valid(const struct quire_options *o, int directory)
     if (o->sync_delay_ns > DELAY_MAX_NS || o->commit_delay_ns > DELAY_MAX_NS)
         return 0;
     /* What cannot be kept is not promised. */
-    if (o->durability != QUIRE_DURABLE_NONE && (!directory || (o->flags & QUIRE_READ_ONLY) != 0))
+    if (o->durability != QUIRE_DURABLE_NONE && !directory)
         return 0;
     return (o->mode & ~MODE_BITS) == 0;
 }

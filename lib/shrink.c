@@ -74,8 +74,11 @@ static void give(struct quire *ch, uint32_t frame, uint64_t life)
 void qr_shrink(struct quire *ch)
 {
     /* relaxed: a counter; a frame missed now is given back at the next page end. */
-    if (qr_load_relaxed(&ch->frames_extra) != 0)
-        qr_keeper_want(ch, QR_WANT_SHRINK);
+    if (qr_load_relaxed(&ch->frames_extra) == 0)
+        return;
+    qr_keeper_want(ch, QR_WANT_SHRINK);
+    if (ch->caller_keeps)
+        (void)qr_keeper_drive(ch); /* the caller may never dispatch */
 }
 
 void qr_give_back(struct quire *ch)

@@ -57,7 +57,8 @@ enum quire_checksum {
 
 /*
  * When a send returns, and what a power loss may take (a killed process takes nothing published in
- * any mode). Directories only: memory channels take NONE alone. Not stored: each open chooses.
+ * any mode). Memory channels take NONE alone. Not stored: each open chooses; observers promise
+ * nothing, whatever they choose.
  */
 enum quire_durability {
     QUIRE_DURABLE_NONE =

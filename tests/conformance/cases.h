@@ -26,6 +26,7 @@ extern const struct test_table random_table;
 /* Directory cells only. */
 extern const struct test_table directory_table;
 extern const struct test_table reopen_table;
+extern const struct test_table engine_table;
 extern const struct test_table observe_table;
 
 #endif

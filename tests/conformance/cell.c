@@ -16,7 +16,16 @@ struct quire_options cell_options(uint64_t page_size, uint32_t max_pages)
     options.max_pages = max_pages;
     options.wait = cell.wait;
     options.checksum = cell.checksum;
+    cell_keeps(&options);
     return options;
+}
+
+void cell_keeps(struct quire_options *options)
+{
+    options->keeper = cell.keeper;
+    if (cell.directory) {
+        options->durability = cell.durability;
+    }
 }
 
 const char *cell_path(char *buffer)
@@ -52,6 +61,7 @@ quire_t *cell_reopen(void)
     struct quire_options options = QUIRE_OPTIONS_INIT;
 
     options.wait = cell.wait;
+    cell_keeps(&options);
     return cell_open(&options);
 }
 

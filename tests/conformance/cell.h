@@ -17,6 +17,10 @@ struct cell {
     int directory;     /* 1: a directory; 0: memory */
     uint32_t wait;     /* enum quire_wait */
     uint32_t checksum; /* enum quire_checksum */
+    /* What the environment asks for; see main.c. */
+    uint32_t durability; /* enum quire_durability, of directories */
+    uint32_t keeper;     /* enum quire_keeper */
+    int no_uring;        /* 1: the kernel refuses io_uring */
 };
 extern struct cell cell;
 
@@ -28,6 +32,8 @@ extern struct cell cell;
 
 /* Options of a new channel of this cell: geometry as given, BLOCK, creation asked for. */
 struct quire_options cell_options(uint64_t page_size, uint32_t max_pages);
+/* What of them is not stored, for an open without the others. */
+void cell_keeps(struct quire_options *options);
 /* Where the channel of a directory cell lies. buffer has TEMP_PATH_MAX bytes. */
 const char *cell_path(char *buffer);
 /* A new channel. options: from cell_options. */

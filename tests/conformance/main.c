@@ -4,8 +4,12 @@
  *
  *   conformance memory|directory block|yield|busy checksum-on|checksum-off [CASE]
  *
- * CASE runs only the cases whose names contain it. With QUIRE_TEST_NO_MEMBARRIER=1 in the
- * environment the kernel refuses membarrier, so that publishers must fence for themselves.
+ * CASE runs only the cases whose names contain it. The environment asks for more:
+ *   QUIRE_TEST_NO_MEMBARRIER=1     the kernel refuses membarrier: publishers fence for themselves
+ *   QUIRE_TEST_NO_URING=1          the kernel refuses io_uring, as in a container
+ *   QUIRE_TEST_KEEPER=caller       no thread of the library
+ *   QUIRE_TEST_DURABILITY=interval directories are made durable meanwhile
+ *   QUIRE_ENGINE=uring|threads     as in every program
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,17 +46,39 @@ static int read_cell(char **arguments)
     return backing >= 0 && wait >= 0 && checksum >= 0 ? 0 : -1;
 }
 
+static int asked(const char *variable, const char *value)
+{
+    const char *is = getenv(variable);
+    return is && strcmp(is, value) == 0;
+}
+
+/* 0, or -1 when the kernel does not let itself be told. */
+static int read_environment(void)
+{
+    cell.keeper = asked("QUIRE_TEST_KEEPER", "caller") ? QUIRE_KEEPER_CALLER : QUIRE_KEEPER_THREAD;
+    cell.durability =
+        asked("QUIRE_TEST_DURABILITY", "interval") ? QUIRE_DURABLE_INTERVAL : QUIRE_DURABLE_NONE;
+    cell.no_uring = asked("QUIRE_TEST_NO_URING", "1");
+    if (asked("QUIRE_TEST_NO_MEMBARRIER", "1") &&
+        (refuse_call(SYS_membarrier) != 0 || syscall(SYS_membarrier, 0, 0, 0) >= 0)) {
+        return -1;
+    }
+    if (cell.no_uring &&
+        (refuse_call(SYS_io_uring_setup) != 0 || syscall(SYS_io_uring_setup, 0, NULL) >= 0)) {
+        return -1;
+    }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const struct test_table tables[] = {
-        options_table, transfer_table, pages_table,     copy_table,   batch_table,
-        reserve_table, order_table,    groups_table,    where_table,  returned_table,
-        full_table,    drop_table,     grow_table,      wait_table,   close_table,
-        stat_table,    random_table,   directory_table, reopen_table, observe_table,
+        options_table,   transfer_table, pages_table,   copy_table,     batch_table,  reserve_table,
+        order_table,     groups_table,   where_table,   returned_table, full_table,   drop_table,
+        grow_table,      wait_table,     close_table,   stat_table,     random_table, engine_table,
+        directory_table, reopen_table,   observe_table,
     };
     size_t count = sizeof(tables) / sizeof(tables[0]);
-    const char *refused = getenv("QUIRE_TEST_NO_MEMBARRIER");
-
     if (argc < 4 || argc > 5 || read_cell(argv + 1) != 0) {
         fprintf(stderr,
                 "usage: %s memory|directory block|yield|busy checksum-on|checksum-off"
@@ -60,8 +86,7 @@ int main(int argc, char **argv)
                 argv[0]);
         return 1;
     }
-    if (refused && refused[0] == '1' &&
-        (refuse_call(SYS_membarrier) != 0 || syscall(SYS_membarrier, 0, 0, 0) >= 0)) {
+    if (read_environment() != 0) {
         printf("no system call can be refused here\n");
         return 77;
     }

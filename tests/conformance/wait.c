@@ -430,6 +430,7 @@ static void ping_pong(void)
     quire_tx_t *tx;
     quire_rx_t *rx;
 
+    options.durability = QUIRE_DURABLE_NONE;
     CHECK_OK(quire_open(&back, NULL, &options)); /* the way back is always in memory */
     context.back = back;
     tx = open_tx(there);
