@@ -13,7 +13,9 @@ int qr_sync_set_init(struct quire *ch, struct qr_sync_set *set)
     set->whole = qr_io_zalloc(ch->frames_cap * sizeof(set->whole[0]));
     if (!set->whole)
         return -ENOMEM;
-    /* relaxed: nobody else is in the channel yet. */
+    /* relaxed, all: nobody else is in the channel yet. Who had it before may have made files and
+     * synced nothing. */
+    qr_store_relaxed(&ch->names_unsynced, 1u);
     set->walked = qr_load_relaxed(&ch->view.live->durable_position);
     uint64_t tail = qr_load_relaxed(&ch->view.live->tail_page);
     uint64_t oldest = tail > ch->directory_mask ? tail - ch->directory_mask : 0;
