@@ -175,8 +175,7 @@ static int check_send(const struct quire_tx *tx, size_t size)
 }
 
 /* Any message, any state. */
-static __attribute__((noinline)) int send_any(struct quire_tx *tx, const void *data, size_t size,
-                                              uint64_t deadline_ns)
+static int send_whatever(struct quire_tx *tx, const void *data, size_t size, uint64_t deadline_ns)
 {
     struct qr_claimed c;
     int rc = check_send(tx, size);
@@ -196,7 +195,7 @@ static __attribute__((noinline)) int send_again(struct quire_tx *tx, const void 
                                                 uint64_t deadline_ns, uint64_t old)
 {
     seal(tx, old);
-    return send_any(tx, data, size, deadline_ns);
+    return send_whatever(tx, data, size, deadline_ns);
 }
 
 static __attribute__((noinline)) int attend(struct quire *ch)
@@ -205,9 +204,9 @@ static __attribute__((noinline)) int attend(struct quire *ch)
     return 0;
 }
 
-static __attribute__((noinline)) int count(struct quire_tx *tx, uint32_t slot)
+static __attribute__((noinline)) int count(struct quire_tx *tx, uint64_t slot)
 {
-    published(tx, slot, 1);
+    published(tx, (uint32_t)slot, 1);
     return 0;
 }
 
@@ -215,13 +214,11 @@ static __attribute__((noinline)) int count(struct quire_tx *tx, uint32_t slot)
  * A small message in a page that has room: one fetch-add, the copy, one store. Everything else is
  * a tail call, so that this path saves no register and touches no stack.
  */
-static inline __attribute__((always_inline)) int send(struct quire_tx *tx, const void *data,
-                                                      size_t size, uint64_t deadline_ns)
+static inline __attribute__((always_inline)) int send_small(struct quire_tx *tx,
+                                                            struct qr_frame_header *header,
+                                                            const void *data, size_t size,
+                                                            uint64_t deadline_ns, int paced)
 {
-    struct qr_frame_header *header = tx->header;
-    /* relaxed: a constant until the channel is closed. */
-    if (qr_unlikely(!header || size >= qr_load_relaxed(&tx->fast_limit)))
-        return send_any(tx, data, size, deadline_ns);
     uint64_t units = qr_claim_need(size);
     /* [A13 open] pairs with R13 in turn.c: page_no is the page's. */
     uint64_t old = qr_add_acquire(&header->claim, qr_claim_add(units, 1));
@@ -238,12 +235,32 @@ static inline __attribute__((always_inline)) int send(struct quire_tx *tx, const
     /* [R2 slot] pairs with A2 in rx.c, run.c: the record is complete. */
     qr_store_release(&tx->slots[slot], qr_slot(page_no, offset));
     qr_compiler_barrier();
-    if (qr_unlikely((slot & tx->sync_mask) == tx->sync_mask))
-        return count(tx, (uint32_t)slot);
+    if (paced && qr_unlikely((slot & tx->sync_mask) == tx->sync_mask))
+        return count(tx, slot);
     /* relaxed: as in qr_published; a channel that needs the fence has no fast way. */
     if (qr_unlikely(qr_load_relaxed(&tx->live->attention) != 0))
         return attend(tx->channel);
     return 0;
+}
+
+static __attribute__((noinline)) int send_any(struct quire_tx *tx, const void *data, size_t size,
+                                              uint64_t deadline_ns)
+{
+    struct qr_frame_header *header = tx->header;
+    /* relaxed: a constant until the channel is closed. */
+    if (header && size < qr_load_relaxed(&tx->paced_limit))
+        return send_small(tx, header, data, size, deadline_ns, 1);
+    return send_whatever(tx, data, size, deadline_ns);
+}
+
+static inline __attribute__((always_inline)) int send(struct quire_tx *tx, const void *data,
+                                                      size_t size, uint64_t deadline_ns)
+{
+    struct qr_frame_header *header = tx->header;
+    /* relaxed: a constant until the channel is closed. */
+    if (qr_unlikely(!header || size >= qr_load_relaxed(&tx->fast_limit)))
+        return send_any(tx, data, size, deadline_ns);
+    return send_small(tx, header, data, size, deadline_ns, 0);
 }
 
 int quire_tx_send(quire_tx_t *tx, const void *data, size_t size)
@@ -404,9 +421,11 @@ static struct quire_tx *tx_new(struct quire *ch, const struct quire_tx_options *
     tx->checksum = ch->checksum;
     tx->position = QR_POSITION_NONE;
     tx->wait = options && options->wait ? options->wait : ch->wait;
-    /* relaxed: nobody else has the handle yet. */
-    qr_store_relaxed(&tx->fast_limit,
-                     !plain ? 0u : (room < QR_COPY_INLINE_MAX ? room : QR_COPY_INLINE_MAX) + 1);
+    uint64_t limit = !plain ? 0 : (room < QR_COPY_INLINE_MAX ? room : QR_COPY_INLINE_MAX) + 1;
+    int paced = tx->sync_mask != UINT64_MAX;
+    /* relaxed, both: nobody else has the handle yet. */
+    qr_store_relaxed(&tx->fast_limit, paced ? 0 : limit);
+    qr_store_relaxed(&tx->paced_limit, paced ? limit : 0);
     return tx;
 }
 

@@ -21,13 +21,14 @@ struct quire_tx {
                                  there is more to do than claim, copy and publish */
     uint64_t max_messages;
     uint64_t capacity_units;
-    uint64_t sync_mask; /* slots that end in these bits are counted for the next commit */
     struct quire *channel;
     struct qr_live *live;
     uint64_t position; /* of the last message sent */
     int checksum;
     uint32_t wait;
     /* The slow half. */
+    uint64_t sync_mask;        /* slots that end in these bits are counted for the next commit */
+    qr_atomic_u64 paced_limit; /* as fast_limit, where slots are counted for commits; else 0 */
     const struct qr_frame *frame; /* header's */
     uint32_t index;               /* of the line */
     int reserved;                 /* a reservation is open */
@@ -41,6 +42,7 @@ static inline void qr_tx_shut(struct quire_tx *tx)
 {
     /* relaxed: closing promises no moment, only that later calls see it. */
     qr_store_relaxed(&tx->fast_limit, 0u);
+    qr_store_relaxed(&tx->paced_limit, 0u); /* relaxed: the same */
 }
 
 #endif
