@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a power loss would leave of one channel, at least: of every file the bytes that the kernel
+ * had when the last sync began that succeeded, under the names that the last sync of their
+ * directory saw. What was stored later may be on the disk too, and is not counted.
+ *
+ * The record lies in memory that is shared with children, so that it outlives a process that is
+ * killed. One channel at a time, below temp_directory(), from its creation on.
+ */
+#ifndef TEST_DURABLE_DISK_H
+#define TEST_DURABLE_DISK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum disk_kind { DISK_OTHER, DISK_PAGE, DISK_CONTROL, DISK_GROUP, DISK_NAMES, DISK_KINDS };
+
+/* Begins to watch all syncs of this process and of children that are forked from it. */
+void disk_begin(void);
+void disk_end(void);
+/* Called in each sync before it is recorded, in the thread that makes it; NULL: nobody. Set while
+ * no sync is under way. */
+void disk_set_hook(void (*hook)(enum disk_kind kind, int phase));
+
+/* Syncs of a kind of file that began (phase 0) or succeeded (phase 1) since disk_begin. */
+uint64_t disk_syncs(enum disk_kind kind, int phase);
+
+/*
+ * NULL when the disk holds the message, whole and where it is to be found: content_fill(stream,
+ * number) of size bytes at position; else what is missing. A position whose page was given to
+ * somebody else meanwhile is held by nobody, and nothing is missing.
+ */
+const char *disk_lacks(uint64_t position, uint64_t stream, uint64_t number, size_t size);
+/* The same for a void. */
+const char *disk_lacks_void(uint64_t position);
+
+/* Makes the directory to of what there is on the disk, as a machine finds it that was started
+ * again. */
+void disk_power_loss(const char *to);
+/* The kernel writes a file of its own accord: all files of a kind, as they are. */
+void disk_write_back(enum disk_kind kind);
+
+#endif
