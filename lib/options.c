@@ -16,9 +16,9 @@
 
 #define PAGES_AHEAD_MAX         64u
 #define PAGES_AHEAD_DEFAULT     1u
-#define SYNC_EVERY_DEFAULT      65536u
-#define SYNC_DELAY_DEFAULT_NS   10000000u /* 10 ms */
-#define COMMIT_EVERY_DEFAULT    65536u
+#define SYNC_EVERY_DEFAULT      UINT64_MAX /* never by count */
+#define SYNC_DELAY_DEFAULT_NS   100000000u /* 100 ms */
+#define COMMIT_EVERY_DEFAULT    UINT64_MAX
 #define COMMIT_DELAY_DEFAULT_NS 100000000u     /* 100 ms */
 #define DELAY_MAX_NS            3600000000000u /* an hour: no sum of a clock and this overflows */
 

@@ -58,7 +58,8 @@ int qr_pace_new(struct quire *ch, const struct quire_options *o)
     while (stride < STRIDE_MAX && stride * 8 <= o->sync_every)
         stride *= 2;
     p->interval = ch->durability == QUIRE_DURABLE_INTERVAL;
-    p->mask = p->interval ? stride - 1 : UINT64_MAX;
+    /* Without a limit by count nobody needs to count. */
+    p->mask = p->interval && o->sync_every != UINT64_MAX ? stride - 1 : UINT64_MAX;
     p->sync_every = o->sync_every - (stride - 1);
     p->sync_delay_ns = o->sync_delay_ns;
     p->cursor_every = o->commit_every;

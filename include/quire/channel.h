@@ -112,11 +112,11 @@ struct quire_options {
     uint32_t engine;      /* enum quire_engine */
     uint32_t keeper;      /* enum quire_keeper */
     uint32_t pages_ahead; /* pages kept ready beyond the next one, 1..64; default 1 */
-    uint64_t sync_every;  /* INTERVAL: messages; default 65536 */
-    uint64_t sync_delay_ns; /* INTERVAL: nanoseconds; default 10 ms */
-    /* INTERVAL, EACH: how often the groups' places are made durable, in messages received and in
-     * nanoseconds; defaults 65536 and 100 ms. After a power loss what was received since comes
-     * again. */
+    uint64_t sync_every;  /* INTERVAL: messages; default: not by count */
+    uint64_t sync_delay_ns; /* INTERVAL: nanoseconds; default 100 ms */
+    /* INTERVAL, EACH: how often the groups' places are made durable, in messages received (default:
+     * not by count) and in nanoseconds (default 100 ms). After a power loss what was received since
+     * comes again. */
     uint64_t commit_every;
     uint64_t commit_delay_ns;
     uint64_t reserved[2]; /* zero */
