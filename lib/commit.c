@@ -23,13 +23,13 @@ struct file_task {
 };
 
 struct qr_commit {
-    qr_atomic_u64 begun;   /* number of the commit begun last */
-    qr_atomic_u64 done;    /* of the last that succeeded */
-    qr_atomic_u32 seq;     /* futex: a commit ended */
-    qr_atomic_u32 waiting; /* threads that wait for one */
-    qr_atomic_u32 busy;    /* enum committer: who has all that is below in hand */
-    qr_atomic_u32 again;   /* the keeper found it busy */
-    qr_atomic_u64 commits; /* figures */
+    qr_atomic_u64 begun;      /* number of the commit begun last */
+    qr_atomic_u64 done;       /* of the last that succeeded */
+    qr_atomic_u32 seq;        /* futex: a commit ended */
+    qr_atomic_u32 waiting[2]; /* threads that wait for an even, an odd one */
+    qr_atomic_u32 busy;       /* enum committer: who has all that is below in hand */
+    qr_atomic_u32 again;      /* the keeper found it busy */
+    qr_atomic_u64 commits;    /* figures */
     qr_atomic_u64 ns;
     struct qr_sync_set set;
     uint64_t number;
@@ -129,7 +129,8 @@ static void end(struct quire *ch)
         qr_add_relaxed(&c->commits, 1u); /* relaxed, both: figures */
         qr_add_relaxed(&c->ns, c->took_ns);
     }
-    c->crowd = qr_load_relaxed(&c->waiting); /* relaxed: a hint */
+    /* relaxed, both: hints */
+    c->crowd = qr_load_relaxed(&c->waiting[0]) + qr_load_relaxed(&c->waiting[1]);
 }
 
 static int take(struct qr_commit *c, uint32_t who)
@@ -182,15 +183,16 @@ int qr_commit_idle(struct quire *ch)
 
 /*
  * Those who were released together send again together. The first of them back gives the others a
- * moment, a fraction of what the commit will take, so that one commit covers all of them.
+ * moment, half of what the last commit took at most, so that one commit covers all of them.
  */
 static void gather(struct qr_commit *c)
 {
-    /* relaxed: hints */
-    if (c->crowd <= 1 || qr_load_relaxed(&c->waiting) >= c->crowd)
+    /* relaxed, all: hints. Not those whose commit was the last one: they are on their way back. */
+    const qr_atomic_u32 *come = &c->waiting[(qr_load_relaxed(&c->begun) + 1) & 1];
+    if (c->crowd <= 1 || qr_load_relaxed(come) >= c->crowd)
         return;
-    uint64_t until = qr_now() + c->took_ns / 4;
-    while (qr_load_relaxed(&c->waiting) < c->crowd && qr_now() < until)
+    uint64_t until = qr_now() + c->took_ns / 2;
+    while (qr_load_relaxed(come) < c->crowd && qr_now() < until)
         sched_yield();
 }
 
@@ -270,9 +272,9 @@ static int wait_for(struct quire *ch, uint64_t number, uint64_t deadline_ns)
 int qr_commit_wait(struct quire *ch, uint64_t number, uint64_t deadline_ns)
 {
     struct qr_commit *c = ch->commit;
-    qr_add_relaxed(&c->waiting, 1u); /* relaxed, both: a hint for who leads */
+    qr_add_relaxed(&c->waiting[number & 1], 1u); /* relaxed, both: a hint for who leads */
     int rc = wait_for(ch, number, deadline_ns);
-    qr_sub_relaxed(&c->waiting, 1u);
+    qr_sub_relaxed(&c->waiting[number & 1], 1u);
     return rc;
 }
 
