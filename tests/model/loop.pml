@@ -79,24 +79,34 @@ inline wake_sleepers(all)
 #endif
 }
 
-/* Of the descriptors: all that are registered, each once. */
+/* Of the descriptors: all that are registered, each once; counted off when the lock is free. */
+#define NONE (!registered[0] && !registered[NF - 1]) /* a count that is read without the lock */
 inline wake_descriptors()
 {
 #ifndef BUG_DESCRIPTORS_NOT_WOKEN
-    if :: d_step { !list -> list = 1 } fi;
-    do
-    :: n < NF ->
-        if
-        :: registered[n] ->
-            readable[n] = 1; /* a write to the eventfd */
-            registered[n] = 0;
-            OFF(1)
-        :: !registered[n]
-        fi;
-        n++
-    :: n == NF -> break
-    od;
-    if :: d_step { n = 0; list = 0 } fi
+    if
+    :: NONE
+    :: !NONE ->
+        if :: d_step { !list -> list = 1 } fi;
+        do
+        :: n < NF ->
+            if
+            :: registered[n] ->
+#ifdef BUG_REGISTRATION_TRUSTED
+                readable[n] = 1; registered[n] = 0; rung++
+#else
+                registered[n] = 0;
+                rung++;
+                readable[n] = 1 /* a write to the eventfd */
+#endif
+            :: !registered[n]
+            fi;
+            n++
+        :: n == NF -> break
+        od;
+        if :: d_step { n = 0; list = 0 } fi;
+        if :: d_step { OFF(rung); rung = 0 } fi
+    fi
 #else
     skip
 #endif
@@ -104,7 +114,7 @@ inline wake_descriptors()
 
 proctype publisher(byte me)
 {
-    byte i, n;
+    byte i, n, rung;
 
     i = me;
     do
@@ -114,8 +124,8 @@ proctype publisher(byte me)
         :: attention ->
             if
             :: sleepers ->
-                wake_sleepers(false);
-                wake_descriptors()
+                wake_descriptors();
+                wake_sleepers(false)
             :: !sleepers
             fi;
             /* Lowers attention when nobody is left. */
@@ -131,8 +141,8 @@ proctype publisher(byte me)
 #ifdef BUG_RAISED_AGAIN_FOR_SLEEPERS
                     wake_sleepers(true)
 #elif !defined(BUG_RAISED_AGAIN_IN_SILENCE)
-                    wake_sleepers(true);
-                    wake_descriptors()
+                    wake_descriptors();
+                    wake_sleepers(true)
 #else
                     skip
 #endif
@@ -146,63 +156,75 @@ proctype publisher(byte me)
     od
 }
 
+/* The handle is closed: counted off, unless whoever rang has done it. */
 inline unregister()
 {
-#ifndef STAYS /* registered: it will be told once more than needed */
     if :: d_step { !list -> list = 1 } fi;
     if
-#ifdef BUG_COUNTED_OFF_TWICE
-    :: true ->
-        registered[me] = 0;
-        OFF(1)
-#else
-    :: registered[me] ->
-        registered[me] = 0;
-#ifndef BUG_NOT_COUNTED_OFF
-        OFF(1)
-#endif
+    :: registered[me] -> registered[me] = 0; was = 1
     :: !registered[me]
-#endif
     fi;
-    list = 0
+    list = 0;
+#ifdef BUG_COUNTED_OFF_TWICE
+    if :: d_step { OFF(1); was = 0 } fi
+#elif defined(BUG_NOT_COUNTED_OFF)
+    was = 0
 #else
-    skip
+    if
+    :: d_step { was -> OFF(1); was = 0 }
+    :: !was
+    fi
 #endif
 }
 
-/* An event loop: polls, and when told receives until there is nothing. */
+/*
+ * An event loop: polls, and when told receives until there is nothing. Who is registered has
+ * looked since, and was not told: it polls again at once. A message that is found after
+ * registering is taken, and the registration stays.
+ */
 proctype poller(byte me)
 {
+    bit was;
+
 receive:
     if
     :: d_step { ready -> ready-- } goto receive
     :: !ready
     fi;
-#ifndef BUG_CLEARED_LATE
-    readable[me] = 0; /* a read of the eventfd */
-#endif
-#ifdef BUG_ATTENTION_FIRST
-    attention = 1;
-#endif
-#ifdef BUG_TRUSTS_REGISTRATION
+#ifdef BUG_REGISTRATION_TRUSTED /* and cleared, without the lock */
+    readable[me] = 0;
     if
     :: registered[me] -> goto again
     :: !registered[me]
     fi;
+#else
+    if /* under the lock */
+    :: !list && registered[me] -> goto again
+    :: !list && !registered[me]
+    fi;
+#endif
+#ifdef BUG_ATTENTION_FIRST
+    attention = 1;
+#endif
+#ifndef BUG_COUNTED_LATE
+    sleepers++;
 #endif
     if :: d_step { !list -> list = 1 } fi;
-    if
-    :: d_step { !registered[me] -> registered[me] = 1; sleepers++ }
-    :: registered[me]
-    fi;
+#ifndef BUG_CLEARED_LATE
+    readable[me] = 0; /* a read of the eventfd */
+#endif
+    registered[me] = 1;
     list = 0;
+#ifdef BUG_COUNTED_LATE
+    sleepers++;
+#endif
 #ifndef BUG_ATTENTION_FIRST
     attention = 1;
 #endif
     membarrier();
 #ifndef BUG_NO_SECOND_LOOK
     if
-    :: d_step { ready -> ready-- } unregister(); goto receive
+    :: d_step { ready -> ready-- } goto receive
     :: !ready
     fi;
 #endif
@@ -211,8 +233,12 @@ receive:
 #endif
 again: /* QUIRE_EAGAIN */
 end:
-    readable[me];
-    goto receive
+    if
+    :: readable[me] -> goto receive
+#ifdef CLOSES /* one of two */
+    :: me == 0 -> unregister()
+#endif
+    fi
 }
 
 #if NS
