@@ -11,11 +11,13 @@
  *   quire/sync.h      durability: sync, durable position
  *   quire/loop.h      descriptors for event loops
  *   quire/stat.h      what a channel holds and who holds it
+ *   quire/doctor.h    what the machine and a file system do for a channel
  */
 #ifndef QUIRE_H
 #define QUIRE_H
 
 #include <quire/channel.h>
+#include <quire/doctor.h>
 #include <quire/error.h>
 #include <quire/loop.h>
 #include <quire/rx.h>

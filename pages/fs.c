@@ -188,3 +188,16 @@ int qr_fs_own_blocks(int fd, uint64_t size)
     posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
     return still_shared(fd, size);
 }
+
+int qr_fs_look(int fd, uint64_t size)
+{
+    struct range range;
+    uint64_t at = 0;
+    int found = is_btrfs(fd) && !copy_forbidden(fd) ? QR_FS_COPIED : 0;
+    int rc;
+    while ((rc = find(fd, at, size, &range)) == 1) {
+        found |= range.shared ? QR_FS_SHARED : QR_FS_SPARSE;
+        at = range.to;
+    }
+    return rc < 0 ? rc : found;
+}

@@ -27,4 +27,14 @@ void qr_fs_begin_write(int fd);
  */
 int qr_fs_own_blocks(int fd, uint64_t size);
 
+/* What qr_fs_look finds. */
+enum qr_fs_found {
+    QR_FS_SHARED = 1, /* a copy or snapshot has some of the blocks, too */
+    QR_FS_SPARSE = 2, /* holes */
+    QR_FS_COPIED = 4  /* stores are written elsewhere: btrfs without NOCOW */
+};
+/* Looks at a file as it is, and mends nothing: an or of the above, or -errno (-EOPNOTSUPP: the file
+ * system does not tell). */
+int qr_fs_look(int fd, uint64_t size);
+
 #endif
