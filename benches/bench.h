@@ -22,11 +22,13 @@ struct bench_shape {
     const char *dir; /* DIRECTORY: where channels are made */
     uint64_t page_size;
     uint32_t max_pages;
-    uint32_t checksum; /* enum quire_checksum */
-    uint32_t wait;     /* enum quire_wait */
-    uint32_t size;     /* bytes of a message: a multiple of 16 */
-    uint32_t batch;    /* messages of one call; 1: one at a time */
-    uint32_t block;    /* one thread: messages sent before they are received */
+    uint32_t checksum;   /* enum quire_checksum */
+    uint32_t wait;       /* enum quire_wait */
+    uint32_t durability; /* enum quire_durability */
+    uint32_t engine;     /* enum quire_engine */
+    uint32_t size;       /* bytes of a message: a multiple of 16 */
+    uint32_t batch;      /* messages of one call; 1: one at a time */
+    uint32_t block;      /* one thread: messages sent before they are received */
     uint32_t producers;
     uint32_t consumers;
     int pinned;        /* producer i on processor i, consumers on the next ones */

@@ -26,9 +26,12 @@ struct bench_spread bench_spread_of(const struct bench_figure *figure)
 
 int bench_goal_met(const struct bench_goal *goal)
 {
-    double median = bench_spread_of(&goal->ratio).median;
+    struct bench_spread spread = bench_spread_of(&goal->ratio);
 
-    return goal->bound == BENCH_AT_MOST ? median <= goal->limit : median >= goal->limit;
+    if (goal->bound == BENCH_NEVER_ABOVE)
+        return spread.max <= goal->limit;
+    return goal->bound == BENCH_AT_MOST ? spread.median <= goal->limit
+                                        : spread.median >= goal->limit;
 }
 
 void bench_figure_add(struct bench_figure *figure, double sample)
@@ -36,6 +39,9 @@ void bench_figure_add(struct bench_figure *figure, double sample)
     if (figure->runs < BENCH_RUNS_MAX)
         figure->sample[figure->runs++] = sample;
 }
+
+static const char *const bound_words[] = {"at most", "at least", "never above"};
+static const char *const bound_keys[] = {"at_most", "at_least", "never_above"};
 
 static void print_row(FILE *out, const struct bench_figure *figure)
 {
@@ -64,8 +70,7 @@ void bench_print_table(FILE *out, const struct bench_report *report)
         if (goal->ratio.runs == 0)
             continue;
         print_row(out, &goal->ratio);
-        fprintf(out, "\n%-38s %s %g: %s\n", "",
-                goal->bound == BENCH_AT_MOST ? "at most" : "at least", goal->limit,
+        fprintf(out, "\n%-38s %s %g: %s\n", "", bound_words[goal->bound], goal->limit,
                 bench_goal_met(goal) ? "met" : "NOT MET");
     }
 }
@@ -106,8 +111,7 @@ void bench_print_json(FILE *out, const struct bench_report *report)
             continue;
         fputs(comma, out);
         json_figure(out, &goal->ratio);
-        fprintf(out, ",\"%s\":%g,\"met\":%s}",
-                goal->bound == BENCH_AT_MOST ? "at_most" : "at_least", goal->limit,
+        fprintf(out, ",\"%s\":%g,\"met\":%s}", bound_keys[goal->bound], goal->limit,
                 bench_goal_met(goal) ? "true" : "false");
         comma = ",";
     }

@@ -16,7 +16,11 @@ struct bench_figure {
     double sample[BENCH_RUNS_MAX];
 };
 
-enum bench_bound { BENCH_AT_MOST = 0, BENCH_AT_LEAST = 1 };
+enum bench_bound {
+    BENCH_AT_MOST = 0, /* the median of the runs */
+    BENCH_AT_LEAST = 1,
+    BENCH_NEVER_ABOVE = 2 /* each run */
+};
 
 /* A figure derived run by run, with the bound it shall keep. */
 struct bench_goal {

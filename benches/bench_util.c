@@ -73,7 +73,7 @@ int bench_pin(unsigned index)
 
 int bench_fail(const char *what, int code)
 {
-    fprintf(stderr, "quire_figures: %s: %s\n", what, quire_strerror(code));
+    fprintf(stderr, "%s: %s: %s\n", program_invocation_short_name, what, quire_strerror(code));
     return code < 0 ? code : QUIRE_EINVAL;
 }
 
@@ -90,15 +90,15 @@ uint64_t bench_expected(uint64_t first, uint64_t count, uint32_t size)
 int bench_dir_make(const char *parent, char *path, size_t size)
 {
     struct statfs fs;
-    int length = snprintf(path, size, "%s/quire-figures-XXXXXX", parent);
+    int length = snprintf(path, size, "%s/quire-bench-XXXXXX", parent);
 
     if (length < 0 || (size_t)length >= size)
         return bench_fail(parent, -ENAMETOOLONG);
     if (statfs(parent, &fs) != 0)
         return bench_fail(parent, -errno);
     if (fs.f_type == TMPFS_MAGIC) {
-        fprintf(stderr, "quire_figures: %s is on tmpfs; name a directory on a disk with --dir\n",
-                parent);
+        fprintf(stderr, "%s: %s is on tmpfs; name a directory on a disk with --dir\n",
+                program_invocation_short_name, parent);
         return QUIRE_EINVAL;
     }
     if (!mkdtemp(path))
@@ -117,7 +117,8 @@ static int remove_entry(const char *path, const struct stat *st, int kind, struc
 void bench_dir_remove(const char *path)
 {
     if (nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS) != 0 && errno != ENOENT)
-        fprintf(stderr, "quire_figures: %s could not be removed: %s\n", path, strerror(errno));
+        fprintf(stderr, "%s: %s could not be removed: %s\n", program_invocation_short_name, path,
+                strerror(errno));
 }
 
 int bench_channel_open(const struct bench_shape *shape, struct bench_channel *out)
@@ -131,6 +132,8 @@ int bench_channel_open(const struct bench_shape *shape, struct bench_channel *ou
     options.max_pages = shape->max_pages;
     options.checksum = shape->checksum;
     options.wait = shape->wait;
+    options.durability = shape->durability;
+    options.engine = shape->engine;
     if (shape->backing == BENCH_DIRECTORY) {
         snprintf(out->path, sizeof(out->path), "%s/channel-%u", shape->dir, number++);
         rc = quire_open(&out->channel, out->path, &options);
