@@ -74,11 +74,16 @@ class Case:
         return os.path.join(self.work, name)
 
     def start(self, *arguments, **options):
-        """In the background, with pipes unless options say otherwise."""
+        """In the background, with pipes unless options say otherwise.
+
+        under: a command in front; variables: of the environment, None for one that is not there.
+        """
+        under, variables = options.pop("under", []), options.pop("variables", {})
         for name in ("stdin", "stdout", "stderr"):
             options.setdefault(name, subprocess.PIPE)
-        environment = dict(os.environ, TMPDIR=self.work)
-        process = subprocess.Popen([self.quire, *map(str, arguments)], cwd=self.work,
+        environment = {**os.environ, "TMPDIR": self.work, **variables}
+        environment = {name: value for name, value in environment.items() if value is not None}
+        process = subprocess.Popen([*under, self.quire, *map(str, arguments)], cwd=self.work,
                                    env=environment, **options)
         self.running.append(process)
         return process

@@ -13,7 +13,8 @@ import termios
 import case as t
 
 NOT_THERE = "no such"
-COMMANDS = ["create", "send", "recv", "stat", "demo", "bench", "help", "version"]
+COMMANDS = ["create", "send", "recv", "sync", "stat", "doctor", "demo", "bench", "help",
+            "version"]
 MANUAL = pathlib.Path(__file__).parents[2] / "docs/man/quire.1"
 
 
@@ -222,7 +223,7 @@ def manual(c):
         t.equal(wanted - described - {"json"}, set(), f"{command}: not described")
     overview = c.run("help").out.decode()
     statuses = re.findall(r"^  (\d+) +(\S.*)", overview.split("EXIT STATUS")[1], re.M)
-    t.equal(len(statuses), 11, "exit statuses")
+    t.equal(len(statuses), 13, "exit statuses")
     for number, _ in statuses:
         t.check(re.search(rf"^\.It {number}\+?$", text, re.M), f"status {number}")
 

@@ -330,5 +330,11 @@ Test(exits, kinds_are_told_apart)
     cr_expect_eq(cli_exit_of(-ENOSPC), CLI_NO_SPACE);
     cr_expect_eq(cli_exit_of(-EACCES), CLI_PERMISSION);
     cr_expect_eq(cli_exit_of(QUIRE_CORRUPT), CLI_FAILED);
+    cr_expect_eq(cli_exit_of(QUIRE_EPOISONED), CLI_POISONED);
+    cr_expect_eq(cli_exit_of(QUIRE_EENGINE), CLI_IN_THE_WAY);
+    cr_expect_eq(cli_exit_of(QUIRE_ESHARED), CLI_NOT_CHANNEL);
+    cr_expect_eq(cli_exit_of(QUIRE_ENODISK), CLI_USAGE);
+    cr_expect_eq(cli_exit_of(QUIRE_UNSYNCED), CLI_FULL);
+    cr_expect_eq(cli_exit_of(QUIRE_EFORKED), CLI_FAILED);
     cr_expect_eq(cli_exit_of(-EIO), CLI_FAILED);
 }

@@ -10,6 +10,7 @@
 #define CLI_BENCH_H
 
 #include <quire/rx.h>
+#include <quire/stat.h>
 #include <quire/tx.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -33,6 +34,10 @@ struct cli_bench_result {
     double latency_ns[CLI_QUANTILES];
     uint64_t latency_samples;
     double minor_faults;
+    /* with a durability other than none */
+    double durable_per_s; /* messages, until the last of them was durable */
+    double commits;
+    double commit_ns; /* the mean time of one; 0 when there was none */
 };
 
 struct cli_bench {
@@ -43,7 +48,8 @@ struct cli_bench {
     uint32_t batch;
     uint64_t messages;
     uint32_t runs;
-    uint64_t rate; /* messages per second, 0: as fast as possible */
+    uint64_t rate;      /* messages per second, 0: as fast as possible */
+    int messages_given; /* 0: the default */
     int directory;
     const char *parent; /* where the channel's directory is made */
     int json;
@@ -55,7 +61,13 @@ struct cli_bench {
     struct cli_bench_thread *threads; /* producers, then consumers */
     uint64_t run_messages;
     struct cli_bench_result *results; /* runs of them */
+    struct quire_stat stat;           /* after the last run */
 };
+
+static inline int cli_bench_durable(const struct cli_bench *bench)
+{
+    return bench->options.durability != QUIRE_DURABLE_NONE;
+}
 
 /* The thread's own until it is joined. */
 struct cli_bench_thread {

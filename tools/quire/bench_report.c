@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <tools/quire/args.h>
+#include <tools/quire/durability.h>
 #include <tools/quire/json.h>
 #include <tools/quire/number.h>
 #include <tools/quire/table.h>
@@ -67,7 +68,14 @@ static void print_setup(const struct cli_bench *bench)
            cli_args_word_of(cli_words_wait, bench->options.wait));
     if (bench->rate != 0)
         printf(", %s messages/s asked for", cli_text_count(a, (double)bench->rate));
-    printf("\n\n");
+    printf("\n");
+    if (bench->directory)
+        printf("durability %s, engine %s\n",
+               cli_args_word_of(cli_words_durability, bench->options.durability),
+               bench->stat.engine != QUIRE_ENGINE_AUTO
+                   ? cli_args_word_of(cli_words_engine, bench->stat.engine)
+                   : "not needed");
+    printf("\n");
 }
 
 int cli_bench_report_text(const struct cli_bench *bench)
@@ -85,6 +93,11 @@ int cli_bench_report_text(const struct cli_bench *bench)
     for (size_t q = 0; q < CLI_QUANTILES && cli_bench_timed(bench); q++)
         print_spread(&table, labels[q], latency_of(bench, q), cli_text_ns);
     print_spread(&table, "minor faults", SPREAD(bench, minor_faults), cli_text_count);
+    if (cli_bench_durable(bench)) {
+        print_spread(&table, "durable messages/s", SPREAD(bench, durable_per_s), cli_text_count);
+        print_spread(&table, "commits", SPREAD(bench, commits), cli_text_count);
+        print_spread(&table, "time of a commit", SPREAD(bench, commit_ns), cli_text_ns);
+    }
     int error = cli_table_print(&table, stdout, 2);
     printf("\nRuns: %u. Every message was received once and intact.\n", bench->runs);
     return error;
@@ -110,6 +123,9 @@ static void put_setup(struct cli_json *json, const struct cli_bench *bench)
         cli_json_u64(json, "rate", bench->rate);
     else
         cli_json_null(json, "rate");
+    cli_json_string(json, "durability",
+                    cli_args_word_of(cli_words_durability, bench->options.durability));
+    cli_durability_json(json, &bench->stat);
     cli_json_u64(json, "runs", bench->runs);
     cli_json_bool(json, "verified", 1); /* a run that does not verify prints nothing */
 }
@@ -129,6 +145,23 @@ static void put_latency(struct cli_json *json, const struct cli_bench *bench,
     cli_json_object_end(json);
 }
 
+/* null where nothing was to be durable */
+static void put_durable(struct cli_json *json, const struct cli_bench *bench,
+                        const struct cli_bench_result *one)
+{
+    if (!cli_bench_durable(bench)) {
+        cli_json_null(json, "durable_messages_per_s");
+        cli_json_null(json, "commits");
+        cli_json_null(json, "commit_ns");
+        return;
+    }
+    cli_json_real(json, "durable_messages_per_s",
+                  one != NULL ? one->durable_per_s : SPREAD(bench, durable_per_s).median, 1);
+    cli_json_real(json, "commits", one != NULL ? one->commits : SPREAD(bench, commits).median, 1);
+    cli_json_real(json, "commit_ns", one != NULL ? one->commit_ns : SPREAD(bench, commit_ns).median,
+                  0);
+}
+
 static void put_result(struct cli_json *json, const struct cli_bench *bench,
                        const struct cli_bench_result *result)
 {
@@ -139,6 +172,7 @@ static void put_result(struct cli_json *json, const struct cli_bench *bench,
     put_latency(json, bench, result);
     cli_json_u64(json, "latency_samples", result->latency_samples);
     cli_json_real(json, "minor_faults", result->minor_faults, 0);
+    put_durable(json, bench, result);
     cli_json_object_end(json);
 }
 
@@ -155,6 +189,7 @@ void cli_bench_report_json(const struct cli_bench *bench)
     cli_json_real(&json, "bytes_per_s", SPREAD(bench, bytes_per_s).median, 1);
     put_latency(&json, bench, NULL);
     cli_json_real(&json, "minor_faults", SPREAD(bench, minor_faults).median, 1);
+    put_durable(&json, bench, NULL);
     cli_json_array(&json, "results");
     for (uint32_t r = 0; r < bench->runs; r++)
         put_result(&json, bench, &bench->results[r]);

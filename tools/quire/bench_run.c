@@ -3,6 +3,7 @@
 #include <tools/quire/bench.h>
 
 #include <errno.h>
+#include <quire/sync.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <tools/quire/clock.h>
@@ -106,6 +107,31 @@ static void measure(const struct cli_bench *bench, struct cli_bench_result *resu
     result->latency_ns[CLI_MAX] = (double)all.max;
 }
 
+/*
+ * Ends the clock of durability: what the run has sent is durable when this returns. Takes the
+ * figures of its commits; before holds those of the runs before.
+ */
+static int measure_durable(struct cli_bench *bench, const struct quire_stat *before,
+                           struct cli_bench_result *result)
+{
+    /* All that was sent, and no commit more where the senders have seen to it. */
+    int error = quire_stat(bench->channel, &bench->stat);
+    if (error == 0 && cli_bench_durable(bench))
+        error = quire_sync(bench->channel, bench->stat.end_position - 1, QUIRE_FOREVER);
+    uint64_t ended_ns = cli_now();
+    if (error == 0)
+        error = quire_stat(bench->channel, &bench->stat);
+    if (error != 0 || !cli_bench_durable(bench))
+        return error;
+    double commits = (double)(bench->stat.commits - before->commits);
+    double ns = (double)(bench->stat.commit_ns - before->commit_ns);
+    result->durable_per_s =
+        (double)bench->run_messages / cli_seconds(ended_ns - bench->crew.started_ns);
+    result->commits = commits;
+    result->commit_ns = commits > 0 ? ns / commits : 0;
+    return 0;
+}
+
 static int run_threads(struct cli_bench *bench, pthread_t *ids, struct cli_progress *progress)
 {
     struct cli_crew *crew = &bench->crew;
@@ -136,10 +162,13 @@ static int run_threads(struct cli_bench *bench, pthread_t *ids, struct cli_progr
 int cli_bench_run(struct cli_bench *bench, struct cli_bench_result *result)
 {
     struct cli_progress progress;
+    struct quire_stat before;
     pthread_t *ids = calloc(bench->producers + bench->consumers, sizeof(*ids));
     if (ids == NULL)
         return -ENOMEM;
-    int code = cli_crew_init(&bench->crew, &bench->run_messages, 1);
+    int code = quire_stat(bench->channel, &before);
+    if (code == 0)
+        code = cli_crew_init(&bench->crew, &bench->run_messages, 1);
     if (code == 0) {
         reset(bench);
         cli_progress_start(&progress, "bench", "messages", bench->run_messages, 1);
@@ -147,6 +176,8 @@ int cli_bench_run(struct cli_bench *bench, struct cli_bench_result *result)
         code = run_threads(bench, ids, &progress);
         result->minor_faults = (double)(minor_faults() - faults);
         cli_crew_destroy(&bench->crew);
+        if (code == 0)
+            code = measure_durable(bench, &before, result);
     }
     free(ids);
     if (code == 0)

@@ -9,6 +9,7 @@
 #include <tools/quire/args.h>
 #include <tools/quire/bench.h>
 #include <tools/quire/channel.h>
+#include <tools/quire/durability.h>
 #include <tools/quire/exits.h>
 #include <tools/quire/geometry.h>
 #include <tools/quire/signals.h>
@@ -18,6 +19,9 @@
 #define WARM_UP_SHARE 10u /* of the messages of a run go through before the first is timed ... */
 #define WARM_UP_MIN   1000u
 #define WARM_UP_MAX   2000000u
+
+#define MESSAGES_DEFAULT      10000000u
+#define MESSAGES_DEFAULT_EACH 10000u /* each of them may wait for the device */
 
 static const struct cli_word backing_words[] = {{"memory", 0}, {"directory", 1}, {0}};
 
@@ -48,6 +52,7 @@ static int parse_option(struct cli_bench *bench, int option)
     case BATCH:
         return cli_args_u32("batch", optarg, 1, CLI_BENCH_BATCH_MAX, &bench->batch);
     case MESSAGES:
+        bench->messages_given = 1;
         return cli_args_size("messages", optarg, 1, 1ull << 40, &bench->messages);
     case BACKING:
         if (cli_args_word("backing", optarg, backing_words, &backing) != CLI_OK)
@@ -69,12 +74,17 @@ static int parse_option(struct cli_bench *bench, int option)
     case CLI_ARGS_ERROR:
         return CLI_USAGE;
     default:
-        return cli_geometry_option(option, optarg, &bench->options);
+        return cli_durability_is(option) ? cli_durability_option(option, optarg, &bench->options)
+                                         : cli_geometry_option(option, optarg, &bench->options);
     }
 }
 
 static int check(struct cli_bench *bench)
 {
+    if (cli_durability_check(&bench->options, bench->directory) != CLI_OK)
+        return CLI_USAGE;
+    if (!bench->messages_given && bench->options.durability == QUIRE_DURABLE_EACH)
+        bench->messages = MESSAGES_DEFAULT_EACH;
     if (bench->parent != NULL && !bench->directory)
         return cli_usage("--path needs --backing directory");
     if (bench->parent == NULL)
@@ -102,6 +112,7 @@ static int parse(int argc, char **argv, struct cli_bench *bench)
                                             {"rate", required_argument, NULL, RATE},
                                             {"json", no_argument, NULL, JSON},
                                             CLI_GEOMETRY_POOL,
+                                            CLI_DURABILITY_OPTIONS,
                                             CLI_ARGS_COMMON,
                                             {0}};
     int option;
@@ -189,7 +200,7 @@ int cli_cmd_bench(int argc, char **argv)
                               .consumers = 1,
                               .size = 64,
                               .batch = 1,
-                              .messages = 10000000,
+                              .messages = MESSAGES_DEFAULT,
                               .runs = 1,
                               .options = QUIRE_OPTIONS_INIT};
     bench.options.wait = QUIRE_WAIT_BLOCK;

@@ -9,6 +9,7 @@
 #include <tools/quire/args.h>
 #include <tools/quire/channel.h>
 #include <tools/quire/demo.h>
+#include <tools/quire/durability.h>
 #include <tools/quire/exits.h>
 #include <tools/quire/geometry.h>
 #include <tools/quire/signals.h>
@@ -54,7 +55,8 @@ static int parse_option(struct cli_demo *demo, int option)
     case CLI_ARGS_ERROR:
         return CLI_USAGE;
     default:
-        return cli_geometry_option(option, optarg, &demo->options);
+        return cli_durability_is(option) ? cli_durability_option(option, optarg, &demo->options)
+                                         : cli_geometry_option(option, optarg, &demo->options);
     }
 }
 
@@ -69,6 +71,7 @@ static int parse(int argc, char **argv, struct cli_demo *demo)
                                             {"keep", no_argument, NULL, KEEP},
                                             {"json", no_argument, NULL, JSON},
                                             CLI_GEOMETRY_POOL,
+                                            CLI_DURABILITY_OPTIONS,
                                             CLI_ARGS_COMMON,
                                             {0}};
     int option;
@@ -84,7 +87,7 @@ static int parse(int argc, char **argv, struct cli_demo *demo)
         demo->files[demo->files_count++] = argv[optind++];
     if (demo->keep && demo->directory == NULL)
         return cli_usage("--keep needs --directory");
-    return CLI_OK;
+    return cli_durability_check(&demo->options, demo->directory != NULL);
 }
 
 static int load_input(struct cli_demo *demo)

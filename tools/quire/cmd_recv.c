@@ -14,6 +14,7 @@
 #include <tools/quire/args.h>
 #include <tools/quire/channel.h>
 #include <tools/quire/clock.h>
+#include <tools/quire/durability.h>
 #include <tools/quire/exits.h>
 #include <tools/quire/number.h>
 #include <tools/quire/progress.h>
@@ -34,6 +35,7 @@ struct recv {
     uint64_t count; /* messages to receive at most */
     uint64_t timeout_ns;
     enum cli_format format;
+    struct quire_options options;
     quire_rx_t *rx;
     uint64_t messages;
     uint64_t bytes;
@@ -68,7 +70,8 @@ static int parse_option(struct recv *recv, int option)
     case TIMEOUT:
         return cli_args_seconds("timeout", optarg, &recv->timeout_ns);
     default:
-        return CLI_USAGE;
+        return cli_durability_is(option) ? cli_durability_option(option, optarg, &recv->options)
+                                         : CLI_USAGE;
     }
 }
 
@@ -81,6 +84,7 @@ static int parse(int argc, char **argv, struct recv *recv)
                                             {"json", no_argument, NULL, JSON},
                                             {"length-prefixed", no_argument, NULL, LENGTH_PREFIXED},
                                             {"timeout", required_argument, NULL, TIMEOUT},
+                                            CLI_COMMIT_OPTIONS,
                                             CLI_ARGS_COMMON,
                                             {0}};
     recv->count = UINT64_MAX;
@@ -95,6 +99,8 @@ static int parse(int argc, char **argv, struct recv *recv)
     if (recv->group == NULL)
         return cli_usage("which --group?");
     recv->path = argv[optind];
+    if (recv->options.commit_every != 0 || recv->options.commit_delay_ns != 0)
+        recv->options.durability = QUIRE_DURABLE_INTERVAL;
     return CLI_OK;
 }
 
@@ -234,13 +240,13 @@ static int receive_all(struct recv *recv, quire_t *channel)
 
 int cli_cmd_recv(int argc, char **argv)
 {
-    struct recv recv = {0};
+    struct recv recv = {.options = QUIRE_OPTIONS_INIT};
     quire_t *channel;
     int status = parse(argc, argv, &recv);
     if (status != CLI_OK)
         return status;
     cli_signals_catch();
-    status = cli_channel_open(&channel, recv.path, NULL);
+    status = cli_channel_open(&channel, recv.path, &recv.options);
     if (status != CLI_OK)
         return status;
     status = receive_all(&recv, channel);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <quire/sync.h>
 #include <quire/tx.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include <tools/quire/args.h>
 #include <tools/quire/channel.h>
 #include <tools/quire/clock.h>
+#include <tools/quire/durability.h>
 #include <tools/quire/exits.h>
 #include <tools/quire/json.h>
 #include <tools/quire/number.h>
@@ -31,6 +33,8 @@ struct send {
     int create;
     int json;
     uint64_t timeout_ns;
+    struct quire_options options;
+    quire_t *channel;
     quire_tx_t *tx;
     uint64_t max; /* bytes of the largest message */
     uint64_t messages;
@@ -47,12 +51,14 @@ static int parse(int argc, char **argv, struct send *send)
                                             {"json", no_argument, NULL, JSON},
                                             {"length-prefixed", no_argument, NULL, LENGTH_PREFIXED},
                                             {"timeout", required_argument, NULL, TIMEOUT},
+                                            CLI_DURABILITY_OPTIONS,
                                             CLI_ARGS_COMMON,
                                             {0}};
     static char stdin_name[] = "-";
     static char *only_stdin[] = {stdin_name};
     for (;;) {
-        switch (cli_args_next(argc, argv, options)) {
+        int option = cli_args_next(argc, argv, options);
+        switch (option) {
         case CLI_ARGS_END:
             if (optind == argc)
                 return cli_usage("which PATH?");
@@ -63,7 +69,7 @@ static int parse(int argc, char **argv, struct send *send)
                 send->files_count = 1;
                 send->files = only_stdin;
             }
-            return CLI_OK;
+            return cli_durability_check(&send->options, 1);
         case CREATE:
             send->create = 1;
             break;
@@ -78,7 +84,9 @@ static int parse(int argc, char **argv, struct send *send)
                 return CLI_USAGE;
             break;
         default:
-            return CLI_USAGE;
+            if (!cli_durability_is(option) ||
+                cli_durability_option(option, optarg, &send->options) != CLI_OK)
+                return CLI_USAGE;
         }
     }
 }
@@ -114,6 +122,21 @@ static int check_files(struct send *send)
 }
 
 /*
+ * quire_tx_send_batch, but when EACH waits for a page, too: a deadline is then also one for the
+ * disk, and only of a single message it is clear that it was sent and is not durable yet.
+ */
+static long send_some(struct send *send, const struct quire_vec *vec, size_t count,
+                      uint64_t deadline)
+{
+    if (send->options.durability != QUIRE_DURABLE_EACH || deadline == 0)
+        return quire_tx_send_batch(send->tx, vec, count, deadline);
+    long code = quire_tx_send_until(send->tx, vec->data, vec->size, deadline);
+    if (code == QUIRE_UNSYNCED)
+        code = quire_sync(send->channel, UINT64_MAX, QUIRE_FOREVER);
+    return code == 0 ? 1 : code;
+}
+
+/*
  * Sends a batch, waiting as long as --timeout says for each page, in slices so that a signal is
  * noticed. Returns the messages sent; fewer than count leaves the cause in *code.
  */
@@ -131,7 +154,7 @@ static size_t send_batch(struct send *send, const struct quire_vec *vec, size_t 
             uint64_t left = send->timeout_ns - (now - since);
             deadline = now + (left < SLICE_NS ? left : SLICE_NS);
         }
-        *code = quire_tx_send_batch(send->tx, vec + sent, count - sent, deadline);
+        *code = send_some(send, vec + sent, count - sent, deadline);
         if (*code > 0) {
             sent += (size_t)*code;
             since = 0;
@@ -175,7 +198,8 @@ static int stopped_at(const struct send *send, const char *file, uint64_t number
         cli_error("%s: the input ends inside message %llu; that message was not sent", name, n);
         return CLI_FAILED;
     }
-    cli_error("%s: %s %llu and what follows were not sent", name, what, n);
+    cli_error("%s: %s %llu and what follows were not sent%s", name, what, n,
+              code == QUIRE_EPOISONED ? ", or are not known to be durable" : "");
     return cli_fail(send->path, code);
 }
 
@@ -221,7 +245,21 @@ static int send_file(struct send *send, const char *file)
     return status;
 }
 
-static void summary(const struct send *send, uint64_t elapsed_ns)
+/* What this open has done for durability, as members of the summary. */
+static void put_durability(const struct send *send, struct cli_json *json)
+{
+    struct quire_stat stat;
+    cli_json_string(json, "durability",
+                    cli_args_word_of(cli_words_durability, send->options.durability));
+    if (quire_stat(send->channel, &stat) != 0)
+        return;
+    cli_json_u64(json, "durable_position", stat.durable_position);
+    cli_json_u64(json, "end_position", stat.end_position);
+    cli_json_u64(json, "commits", stat.commits);
+    cli_durability_json(json, &stat);
+}
+
+static void summary(const struct send *send, uint64_t elapsed_ns, int durable)
 {
     char bytes[CLI_TEXT], time[CLI_TEXT], rate[CLI_TEXT], count[CLI_TEXT];
     double seconds = cli_seconds(elapsed_ns);
@@ -234,23 +272,33 @@ static void summary(const struct send *send, uint64_t elapsed_ns)
         cli_json_real(&json, "seconds", seconds, 6);
         cli_json_real(&json, "messages_per_s", (double)send->messages / seconds, 1);
         cli_json_real(&json, "bytes_per_s", (double)send->bytes / seconds, 1);
+        put_durability(send, &json);
         cli_json_object_end(&json);
         putchar('\n');
         return;
     }
-    cli_note("%llu message%s, %s in %s (%s messages/s, %s/s)", (unsigned long long)send->messages,
+    cli_note("%llu message%s, %s in %s (%s messages/s, %s/s)%s", (unsigned long long)send->messages,
              send->messages == 1 ? "" : "s", cli_text_bytes(bytes, (double)send->bytes),
              cli_text_ns(time, (double)elapsed_ns),
              cli_text_count(count, (double)send->messages / seconds),
-             cli_text_bytes(rate, (double)send->bytes / seconds));
+             cli_text_bytes(rate, (double)send->bytes / seconds), durable ? ", durable" : "");
 }
 
-static int send_all(struct send *send, quire_t *channel)
+/* INTERVAL: what the last commit does not cover is made durable before anything is said. */
+static int settle(const struct send *send)
+{
+    if (send->options.durability != QUIRE_DURABLE_INTERVAL)
+        return CLI_OK;
+    int error = quire_sync(send->channel, UINT64_MAX, QUIRE_FOREVER);
+    return error == 0 ? CLI_OK : cli_fail(send->path, error);
+}
+
+static int send_all(struct send *send)
 {
     int status = CLI_OK;
-    int error = cli_channel_message_max(channel, &send->max);
+    int error = cli_channel_message_max(send->channel, &send->max);
     if (error == 0)
-        error = quire_tx_open(channel, NULL, &send->tx);
+        error = quire_tx_open(send->channel, NULL, &send->tx);
     if (error != 0)
         return cli_fail(send->path, error);
     uint64_t started = cli_now();
@@ -258,28 +306,31 @@ static int send_all(struct send *send, quire_t *channel)
     for (int i = 0; i < send->files_count && status == CLI_OK; i++)
         status = send_file(send, send->files[i]);
     cli_progress_end(&send->progress);
-    summary(send, cli_now() - started);
+    int settled = settle(send);
+    summary(send, cli_now() - started,
+            status != CLI_POISONED && settled == CLI_OK &&
+                send->options.durability != QUIRE_DURABLE_NONE);
+    if (status == CLI_OK)
+        status = settled;
     quire_tx_close(send->tx);
     return status;
 }
 
 int cli_cmd_send(int argc, char **argv)
 {
-    struct send send = {0};
-    quire_t *channel;
-    struct quire_options options = QUIRE_OPTIONS_INIT;
+    struct send send = {.options = QUIRE_OPTIONS_INIT};
     int status = parse(argc, argv, &send);
     if (status == CLI_OK)
         status = check_files(&send);
     if (status != CLI_OK)
         return status;
     cli_signals_catch();
-    options.flags = send.create ? QUIRE_CREATE : 0;
-    status = cli_channel_open(&channel, send.path, &options);
+    send.options.flags = send.create ? QUIRE_CREATE : 0;
+    status = cli_channel_open(&send.channel, send.path, &send.options);
     if (status != CLI_OK)
         return status;
-    status = send_all(&send, channel);
-    int closed = cli_channel_close(channel, send.path);
+    status = send_all(&send);
+    int closed = cli_channel_close(send.channel, send.path);
     int flushed = cli_finish_stdout();
     if (status == CLI_OK)
         status = closed;

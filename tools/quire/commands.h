@@ -6,7 +6,9 @@
 int cli_cmd_create(int argc, char **argv);
 int cli_cmd_send(int argc, char **argv);
 int cli_cmd_recv(int argc, char **argv);
+int cli_cmd_sync(int argc, char **argv);
 int cli_cmd_stat(int argc, char **argv);
+int cli_cmd_doctor(int argc, char **argv);
 int cli_cmd_demo(int argc, char **argv);
 int cli_cmd_bench(int argc, char **argv);
 int cli_cmd_version(int argc, char **argv);

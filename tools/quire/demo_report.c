@@ -4,7 +4,9 @@
 
 #include <quire/version.h>
 #include <stdio.h>
+#include <tools/quire/args.h>
 #include <tools/quire/clock.h>
+#include <tools/quire/durability.h>
 #include <tools/quire/json.h>
 #include <tools/quire/number.h>
 #include <tools/quire/table.h>
@@ -190,6 +192,8 @@ void cli_demo_report_json(const struct cli_demo *demo)
     cli_json_string(&json, "backing", demo->directory != NULL ? "directory" : "memory");
     cli_json_u64(&json, "page_size", demo->options.page_size);
     cli_json_u64(&json, "max_pages", demo->options.max_pages);
+    cli_json_string(&json, "durability",
+                    cli_args_word_of(cli_words_durability, demo->options.durability));
     cli_json_u64(&json, "files", demo->corpus.texts_count);
     cli_json_u64(&json, "pieces", demo->corpus.pieces_count);
     cli_json_u64(&json, "passes", demo->passes);

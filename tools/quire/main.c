@@ -14,9 +14,10 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"create", cli_cmd_create}, {"send", cli_cmd_send},       {"recv", cli_cmd_recv},
-    {"stat", cli_cmd_stat},     {"demo", cli_cmd_demo},       {"bench", cli_cmd_bench},
-    {"help", cli_cmd_help},     {"version", cli_cmd_version},
+    {"create", cli_cmd_create},   {"send", cli_cmd_send},   {"recv", cli_cmd_recv},
+    {"sync", cli_cmd_sync},       {"stat", cli_cmd_stat},   {"doctor", cli_cmd_doctor},
+    {"demo", cli_cmd_demo},       {"bench", cli_cmd_bench}, {"help", cli_cmd_help},
+    {"version", cli_cmd_version},
 };
 
 int cli_cmd_version(int argc, char **argv)
@@ -68,6 +69,7 @@ int main(int argc, char **argv)
         }
     }
     if (argc < 2)
-        return cli_usage("which command? create, send, recv, stat, demo, bench, help or version");
+        return cli_usage("which command? create, send, recv, sync, stat, doctor, demo, bench, help "
+                         "or version");
     return cli_usage("'%s' is not a command", name);
 }

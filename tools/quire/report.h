@@ -11,6 +11,12 @@ int cli_report_text(const char *path, const struct cli_snapshot *snapshot, int a
 /* One JSON object with everything. */
 void cli_report_json(const char *path, const struct cli_snapshot *snapshot);
 
+/*
+ * Messages and voids at or after the durable position, by the pages that are still held: what a
+ * power loss may take.
+ */
+uint64_t cli_report_undurable(const struct cli_snapshot *snapshot);
+
 /* Words for values of quire/stat.h. */
 const char *cli_report_page_state(uint32_t state);
 const char *cli_report_handle_kind(uint32_t kind);

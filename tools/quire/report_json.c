@@ -51,6 +51,32 @@ static void put_name(struct cli_json *json, const char *key, const char *name)
     cli_json_bytes(json, key, name, strnlen(name, QUIRE_GROUP_NAME_MAX + 1));
 }
 
+uint64_t cli_report_undurable(const struct cli_snapshot *snapshot)
+{
+    const uint64_t durable = snapshot->stat.durable_position;
+    uint64_t n = 0;
+    for (size_t i = 0; i < snapshot->pages_count; i++) {
+        const struct quire_page_stat *page = &snapshot->pages[i];
+        if (page->page_no == UINT64_MAX || page->page_no < QUIRE_PAGE_OF(durable) ||
+            (page->state != QUIRE_PAGE_OPEN && page->state != QUIRE_PAGE_SEALED))
+            continue;
+        uint32_t covered = page->page_no == QUIRE_PAGE_OF(durable) ? QUIRE_SLOT_OF(durable) : 0;
+        n += page->messages > covered ? page->messages - covered : 0;
+    }
+    return n;
+}
+
+/* A channel in memory is never durable, and says nothing of it. */
+static void put_durability(struct cli_json *json, const struct cli_snapshot *snapshot)
+{
+    const struct quire_stat *stat = &snapshot->stat;
+    if (!stat->directory)
+        return;
+    cli_json_u64(json, "durable_position", stat->durable_position);
+    cli_json_u64(json, "undurable", cli_report_undurable(snapshot));
+    cli_json_bool(json, "poisoned", stat->poisoned != 0);
+}
+
 static void put_channel(struct cli_json *json, const struct quire_stat *stat)
 {
     char uuid[CLI_UUID_TEXT];
@@ -142,6 +168,7 @@ void cli_report_json(const char *path, const struct cli_snapshot *snapshot)
     cli_json_object(&json, NULL);
     cli_json_string(&json, "path", path);
     put_channel(&json, &snapshot->stat);
+    put_durability(&json, snapshot);
     cli_json_array(&json, "pages");
     for (size_t i = 0; i < snapshot->pages_count; i++)
         put_page(&json, &snapshot->pages[i]);

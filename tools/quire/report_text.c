@@ -17,8 +17,27 @@ static void fact(struct cli_table *table, const char *name, const char *value)
     cli_table_cell(table, "%s", value);
 }
 
-static int print_channel(const char *path, const struct quire_stat *stat)
+static void durable_fact(struct cli_table *table, const struct cli_snapshot *snapshot)
 {
+    const struct quire_stat *stat = &snapshot->stat;
+    uint64_t undurable = cli_report_undurable(snapshot);
+    char line[160], a[CLI_TEXT];
+    if (!stat->directory)
+        return;
+    if (undurable == 0)
+        snprintf(line, sizeof(line), "everything");
+    else
+        snprintf(line, sizeof(line), "up to page %llu, slot %u; not the %s from there on",
+                 (ull)QUIRE_PAGE_OF(stat->durable_position), QUIRE_SLOT_OF(stat->durable_position),
+                 cli_text_grouped(a, undurable));
+    fact(table, "durable", line);
+    if (stat->poisoned)
+        fact(table, "POISONED", "a sync to disk has failed: nothing more is taken");
+}
+
+static int print_channel(const char *path, const struct cli_snapshot *snapshot)
+{
+    const struct quire_stat *stat = &snapshot->stat;
     char line[160], a[CLI_TEXT], b[CLI_TEXT], c[CLI_TEXT], uuid[CLI_UUID_TEXT];
     struct cli_table table;
     cli_report_uuid(stat->uuid, uuid);
@@ -45,6 +64,7 @@ static int print_channel(const char *path, const struct quire_stat *stat)
              (ull)QUIRE_PAGE_OF(stat->end_position), QUIRE_SLOT_OF(stat->end_position),
              (ull)stat->first_page);
     fact(&table, "end", line);
+    durable_fact(&table, snapshot);
     snprintf(line, sizeof(line), "%s, of which %s had to wait for a page",
              cli_text_grouped(a, stat->turns), cli_text_grouped(b, stat->turns_waited));
     fact(&table, "turns", line);
@@ -162,7 +182,7 @@ static int print_handles(const struct cli_snapshot *snapshot)
 
 int cli_report_text(const char *path, const struct cli_snapshot *snapshot, int all)
 {
-    int error = print_channel(path, &snapshot->stat);
+    int error = print_channel(path, snapshot);
     if (error == 0)
         error = print_pages(snapshot, all);
     if (error == 0)

@@ -9,16 +9,22 @@ set(QUIRE_CLI_SOURCES
     cmd_bench.c
     cmd_create.c
     cmd_demo.c
+    cmd_doctor.c
     cmd_recv.c
     cmd_send.c
     cmd_stat.c
+    cmd_sync.c
     corpus.c
     crew.c
     demo_report.c
     demo_run.c
+    durability.c
     exits.c
+    findings.c
+    findings_report.c
     geometry.c
     help.c
+    help_disk.c
     help_files.c
     help_loads.c
     histogram.c

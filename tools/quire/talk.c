@@ -49,9 +49,28 @@ int cli_usage(const char *format, ...)
     return CLI_USAGE;
 }
 
+/* What to do about it, where the sentence of the code alone leaves one helpless. */
+static const char *advice_of(long code)
+{
+    switch (code) {
+    case QUIRE_EPOISONED:
+        return "what is in it can still be received: quire recv";
+    case QUIRE_ESHARED:
+        return "copy it with 'cp -a --reflink=never' and open the copy; quire doctor PATH counts "
+               "the files";
+    case QUIRE_EENGINE:
+        return "without --engine and QUIRE_ENGINE the threads do the work";
+    default:
+        return NULL;
+    }
+}
+
 int cli_fail(const char *subject, long code)
 {
+    const char *advice = advice_of(code);
     cli_error("%s: %s", subject[0] != '\0' ? subject : "''", quire_strerror((int)code));
+    if (advice != NULL)
+        cli_note("%s", advice);
     return cli_exit_of(code);
 }
 
