@@ -212,6 +212,9 @@ def doctor(c):
     t.check("QUIRE_ENGINE" in finding(seen, "engine")["text"], seen)
     seen = c.run("doctor", "--json", status=11, variables={"QUIRE_ENGINE": "steam"}).json()
     t.equal((seen["engine"], finding(seen, "engine")["level"]), (None, "wrong"), seen)
+    t.check("names neither" in finding(seen, "engine")["text"], seen)
+    c.refused(2, ["QUIRE_ENGINE", "steam", "uring, threads"], "send", c.path("new"), "--create",
+              data=b"never\n", variables={"QUIRE_ENGINE": "steam"})
 
     before = c.tree()
     room = os.statvfs(c.work)

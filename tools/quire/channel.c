@@ -7,6 +7,9 @@
 #include <ftw.h>
 #include <quire/stat.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <tools/quire/durability.h>
 #include <tools/quire/exits.h>
 #include <tools/quire/talk.h>
 
@@ -29,11 +32,28 @@ static void name_holder(const char *path)
     quire_close(channel);
 }
 
+/* Whether the environment names an engine that does not exist: the library's code for it says no
+ * more than that something is wrong. */
+static int engine_misnamed(const char **value)
+{
+    *value = getenv("QUIRE_ENGINE");
+    if (*value == NULL || **value == '\0')
+        return 0;
+    for (const struct cli_word *w = cli_words_engine; w->word != NULL; w++) {
+        if (strcmp(w->word, *value) == 0)
+            return 0;
+    }
+    return 1;
+}
+
 int cli_channel_open(quire_t **channel, const char *path, const struct quire_options *options)
 {
     int error = quire_open(channel, path, options);
     if (error == 0)
         return CLI_OK;
+    const char *engine;
+    if (error == -EINVAL && engine_misnamed(&engine))
+        return cli_usage("QUIRE_ENGINE: '%s' is none of: uring, threads", engine);
     int status = cli_fail(path != NULL ? path : "a channel in memory", error);
     if (error == QUIRE_EBUSY && path != NULL)
         name_holder(path);
