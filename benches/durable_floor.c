@@ -4,13 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
-#include <pages/base/atomic.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define BLOCK   4096u
@@ -101,51 +101,74 @@ int durable_floor_mapped(struct durable_floor *floor, uint32_t blocks, uint64_t 
     return rc == 0 ? 0 : bench_fail("fdatasync", -errno);
 }
 
-static void rally(qr_atomic_u32 *ball, uint32_t from, uint64_t *ns)
-{
-    for (uint32_t i = 0; i < RALLIES; i++) {
-        uint32_t mine = 2 * i + from;
-        uint64_t begin = bench_now_ns();
-        /* acquire and release: each side's write is the other's read */
-        while (qr_load_acquire(ball) != mine)
-            syscall(SYS_futex, ball, FUTEX_WAIT_PRIVATE, mine - 1, NULL, NULL, 0);
-        qr_store_release(ball, mine + 1);
-        syscall(SYS_futex, ball, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
-        if (ns)
-            ns[i] = bench_now_ns() - begin;
-    }
-}
-
+/*
+ * Each side wakes the other and then sleeps, on a word of its own that never changes. A wake that
+ * finds nobody asleep yet is made again, so every one that counts ends a sleep.
+ */
 struct side {
-    qr_atomic_u32 *ball;
-    uint32_t from; /* 0 serves, 1 answers: also its processor */
-    uint64_t *ns;
+    uint32_t word;
+    struct side *other;
+    uint64_t *ns; /* of the side that begins; NULL: the other */
+    int rc;
 };
 
-static void *play(void *argument)
+/* When the wake began that found the other side asleep. */
+static uint64_t wake(struct side *side)
 {
-    const struct side *side = argument;
+    uint64_t begin, first = bench_now_ns();
+    long woken;
 
-    (void)bench_pin(side->from); /* said; slower or faster without */
-    rally(side->ball, side->from, side->ns);
+    do {
+        begin = bench_now_ns();
+        woken = syscall(SYS_futex, &side->other->word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+        if (woken < 0 || begin - first > 1000000000u)
+            side->rc = woken < 0 ? -errno : QUIRE_TIMEDOUT;
+    } while (woken == 0 && side->rc == 0);
+    return begin;
+}
+
+static int sleep_until_woken(struct side *side)
+{
+    const struct timespec long_enough = {2, 0};
+    long rc;
+
+    do
+        rc = syscall(SYS_futex, &side->word, FUTEX_WAIT_PRIVATE, 0, &long_enough, NULL, 0);
+    while (rc != 0 && errno == EINTR);
+    return rc == 0 ? 0 : -errno;
+}
+
+static void *rally(void *argument)
+{
+    struct side *side = argument;
+
+    side->rc = bench_pin(side->ns ? 0 : 1);
+    for (uint32_t i = 0; i < RALLIES && side->rc == 0; i++) {
+        uint64_t begin = side->ns ? wake(side) : 0;
+        if (side->rc == 0)
+            side->rc = sleep_until_woken(side);
+        if (side->rc == 0 && !side->ns)
+            (void)wake(side);
+        if (side->ns)
+            side->ns[i] = bench_now_ns() - begin;
+    }
     return NULL;
 }
 
 int durable_floor_wake(double *ns)
 {
     static uint64_t times[RALLIES];
-    qr_atomic_u32 ball;
-    struct side sides[2] = {{&ball, 0, times}, {&ball, 1, NULL}};
+    struct side sides[2] = {{.other = &sides[1], .ns = times}, {.other = &sides[0]}};
     pthread_t threads[2];
 
-    qr_store_relaxed(&ball, 0u); /* relaxed: alone */
     for (unsigned i = 0; i < 2; i++) {
-        int error = pthread_create(&threads[i], NULL, play, &sides[i]);
+        int error = pthread_create(&threads[i], NULL, rally, &sides[i]);
         if (error != 0)
             return bench_fail("pthread_create", -error); /* main ends the process */
     }
     pthread_join(threads[0], NULL);
     pthread_join(threads[1], NULL);
     *ns = durable_percentile(times, RALLIES, 50);
-    return 0;
+    int rc = sides[0].rc != 0 ? sides[0].rc : sides[1].rc;
+    return rc == 0 ? 0 : bench_fail("futex", rc);
 }

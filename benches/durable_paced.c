@@ -32,11 +32,11 @@ struct pace {
     uint64_t count; /* timed, after the warm-up */
     uint64_t *service_ns;
     uint64_t *due_ns;
-    uint64_t expected; /* messages, for the consumer */
+    uint64_t expected; /* messages in all */
     struct bench_tally tally;
     struct quire_stat before, after;
     uint64_t faults;
-    qr_atomic_u32 failed; /* a producer that gave up: the consumer does too */
+    qr_atomic_u32 over; /* the producer sends no more, or has given up */
     int rc;
     int consumer_rc;
 };
@@ -110,8 +110,7 @@ static void *produce(void *argument)
     struct pace *p = argument;
 
     p->rc = produce_timed(p);
-    if (p->rc != 0)
-        qr_store_release(&p->failed, 1u); /* pairs with the consumer's look */
+    qr_store_release(&p->over, 1u); /* pairs with the consumer's look */
     return NULL;
 }
 
@@ -151,8 +150,8 @@ static int consume_all(struct pace *p)
     quire_rx_t *rx;
     int rc = quire_rx_subscribe(p->bench.channel, "paced", NULL, NULL, &rx);
 
-    /* acquire: pairs with the producer's store */
-    while (rc == 0 && p->tally.count < p->expected && qr_load_acquire(&p->failed) == 0) {
+    for (uint32_t over = 0; rc == 0 && !over;) {
+        over = qr_load_acquire(&p->over); /* pairs with the producer's store: all that was sent */
         clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
         rc = drain(p, rx);
     }
