@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <tests/explore/wraps.h>
+#include <unistd.h>
 
 #define FILES      4u
 #define FILE_BYTES (1u << 20)
@@ -137,5 +138,7 @@ int __wrap_qr_io_fstat(int fd, struct stat *st)
 
 void __wrap_qr_io_close(int fd)
 {
-    (void)fd;
+    if (fd < FIRST_FD) {
+        close(fd); /* an eventfd of a bell: a real one */
+    }
 }

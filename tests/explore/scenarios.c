@@ -288,6 +288,13 @@ const struct scenario scenarios[] = {
     {"close-sleep", "the channel is closed under sleepers", setup_close_sleep},
     {"drop-hole", "drop-oldest meets an open reservation", setup_drop_hole},
     {"drop-late", "drop-oldest meets a new group", setup_drop_late},
+    {"durable", "two producers share commits", setup_durable},
+    {"durable-turn", "commits across pages, three producers", setup_durable_turn},
+    {"durable-keeper", "a commit of the engine beside those of producers", setup_durable_keeper},
+    {"durable-fails", "a sync fails once", setup_durable_fails},
+    {"durable-fails-keeper", "a sync of the engine fails once", setup_durable_fails_keeper},
+    {"bell", "a consumer polls its descriptor", setup_bell},
+    {"bell-members", "one member polls, another sleeps", setup_bell_members},
     {"stat", "figures are read meanwhile", setup_stat},
 };
 const unsigned scenarios_count = sizeof scenarios / sizeof scenarios[0];

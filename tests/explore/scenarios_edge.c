@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Scenarios of full channels, of sleepers, of closing and of standing still. */
 #include <tests/explore/actors.h>
+#include <tests/explore/durable.h>
 #include <tests/explore/scenarios.h>
 #include <tests/explore/sched.h>
 
@@ -311,4 +312,76 @@ void setup_stat(struct world *w)
     act(do_send, w, 0, 3, 0);
     act(do_recv, w, rx, 0, 0);
     act(do_stat, w, 0, 2, 0);
+}
+
+/* I9: what is called durable is on the disk. */
+static void producers_of(struct world *w, uint32_t producers, uint32_t each)
+{
+    world_plan(w, producers * each);
+    for (uint32_t tx = 0; tx < producers; tx++) {
+        world_tx_open(w, tx);
+        act(do_send_durable, w, tx, each, 0);
+    }
+}
+
+void setup_durable(struct world *w)
+{
+    begin(w, 4, 2, QUIRE_FULL_BLOCK);
+    durable_begin(w, 0);
+    producers_of(w, 2, 2);
+}
+
+void setup_durable_turn(struct world *w)
+{
+    begin(w, 1, 4, QUIRE_FULL_BLOCK);
+    durable_begin(w, 0);
+    producers_of(w, 3, 1);
+}
+
+void setup_durable_keeper(struct world *w)
+{
+    begin(w, 2, 3, QUIRE_FULL_BLOCK);
+    durable_begin(w, 0);
+    producers_of(w, 2, 1);
+    act(do_commit, w, 0, 2, 0);
+}
+
+void setup_durable_fails(struct world *w)
+{
+    begin(w, 4, 2, QUIRE_FULL_BLOCK);
+    durable_begin(w, 2);
+    producers_of(w, 3, 1);
+}
+
+void setup_durable_fails_keeper(struct world *w)
+{
+    begin(w, 4, 2, QUIRE_FULL_BLOCK);
+    durable_begin(w, 1);
+    producers_of(w, 2, 1);
+    act(do_commit, w, 0, 2, 0);
+}
+
+void setup_bell(struct world *w)
+{
+    begin(w, 2, 2, QUIRE_FULL_BLOCK);
+    world_plan(w, 4);
+    world_tx_open(w, 0);
+    world_tx_open(w, 1);
+    uint32_t rx = world_subscribe(w, 0, NULL, 0, 0);
+    act(do_recv_bell, w, rx, 0, 0);
+    act(do_send_sleeping, w, 0, 3, 0);
+    act(do_send_sleeping, w, 1, 1, 0);
+}
+
+void setup_bell_members(struct world *w)
+{
+    begin(w, 2, 3, QUIRE_FULL_BLOCK);
+    world_plan(w, 3);
+    world_tx_open(w, 0);
+    uint32_t a = world_subscribe(w, 0, NULL, 1, 0);
+    uint32_t b = world_subscribe(w, 0, NULL, 1, QUIRE_WAIT_BLOCK);
+    act(do_recv_bell, w, a, 0, 0);
+    act(do_recv_sleeping, w, b, 0, 0);
+    act(do_send_sleeping, w, 0, 3, 0);
+    act(do_close_when_done, w, 0, 0, 0);
 }

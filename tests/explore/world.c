@@ -175,6 +175,24 @@ void world_must_send(struct world *w, uint32_t tx, uint32_t size)
     }
 }
 
+int world_send_or_poisoned(struct world *w, uint32_t tx, uint32_t size)
+{
+    unsigned char bytes[QUIRE_PAGE_SIZE_MIN];
+    struct world_sent *sent = sent_begin(w, tx, size);
+    uint64_t before = quire_tx_position(w->tx[tx]);
+    world_payload_fill(bytes, tx, sent->seq, size);
+    int rc = quire_tx_send(w->tx[tx], bytes, size);
+    if (rc && rc != QUIRE_EPOISONED) {
+        sched_fail("quire_tx_send: %s (%d)", quire_errname(rc), rc);
+    }
+    if (quire_tx_position(w->tx[tx]) != before) {
+        sent_end(w, sent);
+    } else {
+        sent->end = sched_tick();
+    }
+    return rc;
+}
+
 void world_send_sleeping(struct world *w, uint32_t tx, uint32_t size)
 {
     unsigned char bytes[QUIRE_PAGE_SIZE_MIN];
@@ -320,7 +338,8 @@ static void check_pool(struct world *w)
 {
     uint32_t before = w->sents;
     uint32_t whole = (w->options.max_pages - 1) * w->options.max_messages;
-    if (w->options.full_policy == QUIRE_FULL_DROP_OLDEST || w->sents + whole > WORLD_SENT) {
+    if (w->options.full_policy == QUIRE_FULL_DROP_OLDEST || w->durable ||
+        w->sents + whole > WORLD_SENT) {
         return;
     }
     world_tx_open(w, 0);

@@ -83,6 +83,7 @@ struct world {
     int closed;         /* the scenario closed the channel itself */
     int abandoned;      /* it did so while messages were on their way */
     int finishing;      /* what runs now is world_finish */
+    int durable;        /* sends return when durable, or a sync fails: the pool is not tried */
     quire_tx_t *tx[WORLD_TX];
     uint32_t tx_seq[WORLD_TX];
     struct world_rx rx[WORLD_RX];
@@ -112,6 +113,8 @@ void world_tx_open(struct world *w, uint32_t tx);
 void world_tx_close(struct world *w, uint32_t tx);
 /* Sends one message, waiting for others while the channel is full. */
 void world_send(struct world *w, uint32_t tx, uint32_t size);
+/* The same where a sync may fail: 0, or QUIRE_EPOISONED, whether or not it was published. */
+int world_send_or_poisoned(struct world *w, uint32_t tx, uint32_t size);
 /* The same with the call that sleeps (BLOCK). */
 void world_send_sleeping(struct world *w, uint32_t tx, uint32_t size);
 /* One try. Returns 1 when it was sent, 0 when the channel was full. */

@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/syscall.h>
+#include <tests/explore/durable.h>
 #include <tests/explore/sched.h>
 #include <unistd.h>
 
@@ -191,6 +192,7 @@ static void submit(struct qr_engine *engine, struct qr_op *op)
     (void)engine;
     op->result = op->kind == QR_OP_PUNCH      ? qr_io_punch(op->fd, op->offset, op->size)
                  : op->kind == QR_OP_ALLOCATE ? qr_io_fallocate(op->fd, op->offset, op->size)
+                 : op->kind == QR_OP_DATASYNC ? durable_sync(op->fd)
                                               : 0;
     op->link = at_once.done;
     at_once.done = op;
