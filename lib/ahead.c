@@ -138,8 +138,8 @@ static void next_step(struct quire *ch, struct qr_task *task)
 void qr_ahead(struct quire *ch)
 {
     struct qr_ahead *a = ch->ahead;
-    if (a->busy)
-        return; /* goes on by itself */
+    if (a->busy || qr_closed(ch))
+        return; /* goes on by itself; or is not needed any more */
     /* relaxed: a hint; a later tail has asked for itself. */
     uint64_t tail = qr_load_relaxed(&ch->view.live->tail_page);
     int rc = tail + 1 < QR_PAGE_MAX ? qr_prepare_ahead(ch, tail + 1) : 0;

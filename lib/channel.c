@@ -75,7 +75,9 @@ static int enter(struct quire *ch)
     uint8_t boot[16];
     qr_boot_id(boot);
     int other_boot = memcmp(boot, live->boot_id, sizeof(boot)) != 0;
-    int dirty = qr_load_relaxed(&live->clean) == 0; /* relaxed: alone in the channel */
+    /* After a crash of the machine the word may be on the disk and what it speaks for not.
+     * relaxed: alone in the channel. */
+    int dirty = qr_load_relaxed(&live->clean) == 0 || other_boot;
     int rc = dirty ? qr_recover(ch, other_boot) : 0;
     if (rc != 0)
         return rc;
@@ -102,12 +104,13 @@ static int enter(struct quire *ch)
 }
 
 /* Takes everything apart that open put together. */
-static void tear_down(struct quire *ch, int clean)
+static int tear_down(struct quire *ch, int clean)
 {
+    int rc = 0;
     if (ch->keeper)
         qr_keeper_stop(ch);
     if (clean && ch->durability != QUIRE_DURABLE_NONE)
-        (void)qr_commit_last(ch); /* a failure poisons: the next open knows */
+        rc = qr_commit_last(ch); /* a failure poisons: the next open knows */
     qr_keeper_free(ch);
     qr_pace_free(ch);
     qr_commit_free(ch);
@@ -121,8 +124,10 @@ static void tear_down(struct quire *ch, int clean)
         qr_store_relaxed(&ch->view.live->clean, 1u); /* relaxed: read by the next open */
     }
     qr_store_close(ch->store);
+    pthread_mutex_destroy(&ch->tx_lock);
     pthread_mutex_destroy(&ch->lock);
     free(ch);
+    return rc;
 }
 
 int qr_forked(const struct quire *ch)
@@ -170,6 +175,7 @@ int quire_open(quire_t **out, const char *path, const struct quire_options *opti
     if (!ch)
         return -ENOMEM;
     pthread_mutex_init(&ch->lock, NULL);
+    pthread_mutex_init(&ch->tx_lock, NULL);
     qr_store_relaxed(&ch->references, 1u); /* relaxed: not shared yet */
     int rc = open_store(ch, path, options);
     if (rc == 0)
@@ -177,7 +183,7 @@ int quire_open(quire_t **out, const char *path, const struct quire_options *opti
     if (rc == 0 && !ch->view.read_only)
         rc = enter(ch);
     if (rc != 0) {
-        tear_down(ch, 0);
+        (void)tear_down(ch, 0);
         return rc;
     }
     qr_pace_start(ch);
@@ -190,11 +196,10 @@ void qr_channel_ref(struct quire *ch)
     qr_add_relaxed(&ch->references, 1u); /* relaxed: the caller has one, a counter */
 }
 
-void qr_channel_unref(struct quire *ch)
+int qr_channel_unref(struct quire *ch)
 {
     /* [R22 references] [A22 references] the last one sees what all others did. */
-    if (qr_sub_acq_rel(&ch->references, 1u) == 1)
-        tear_down(ch, !ch->view.read_only);
+    return qr_sub_acq_rel(&ch->references, 1u) == 1 ? tear_down(ch, !ch->view.read_only) : 0;
 }
 
 int quire_close(quire_t *ch)
@@ -207,12 +212,10 @@ int quire_close(quire_t *ch)
     /* relaxed: who read seq before the wake below looks at it again, and it carries this (pair
      * 15). */
     qr_store_relaxed(&ch->closed, 1u);
-    for (uint32_t i = 0; i < QR_HANDLES; i++)
-        if (ch->tx[i])
-            qr_tx_shut(ch->tx[i]);
+    qr_tx_shut_all(ch);
     pthread_mutex_unlock(&ch->lock);
+    qr_full_fence(); /* against a sleeper's fence, where membarrier is refused */
     if (!ch->view.read_only)
         qr_wake_everybody(ch);
-    qr_channel_unref(ch);
-    return 0;
+    return qr_channel_unref(ch);
 }

@@ -61,8 +61,9 @@ struct quire {
     qr_atomic_u64 group_list; /* struct qr_group_list * */
     uint32_t group_next_id;   /* under lock */
 
-    pthread_mutex_t lock; /* groups are made, handles opened and closed; never on a hot path */
-    struct quire_tx *tx[QR_HANDLES]; /* under lock: the producers open here */
+    pthread_mutex_t lock;    /* groups are made, handles opened and closed; never on a hot path */
+    pthread_mutex_t tx_lock; /* a leaf: taken under lock, or under the drive */
+    struct quire_tx *tx[QR_HANDLES]; /* under tx_lock: the producers open here */
 
     /* What the keeper does. None of them for observers. */
     struct qr_keeper *keeper;
@@ -98,7 +99,8 @@ static inline int qr_closed(struct quire *ch)
 int qr_forked(const struct quire *ch);
 
 void qr_channel_ref(struct quire *ch);
-void qr_channel_unref(struct quire *ch);
+/* The last one closes the channel: 0, or what went wrong with it. */
+int qr_channel_unref(struct quire *ch);
 
 /* CLOCK_MONOTONIC and CLOCK_REALTIME in nanoseconds. */
 uint64_t qr_now(void);

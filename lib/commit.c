@@ -11,7 +11,9 @@
 #include <sched.h>
 #include <stdlib.h>
 
-#define ENGINE_SYNCS 16u /* at once */
+#define ENGINE_SYNCS  16u      /* at once */
+#define GATHER_MAX_NS 1000000u /* a stalled device is no reason to stall */
+#define LOOK_AGAIN_NS 10000000u
 
 enum committer { COMMITTER_NONE, COMMITTER_CALLER, COMMITTER_ENGINE };
 
@@ -75,11 +77,7 @@ void qr_poison(struct quire *ch, int error)
     /* [R37 poisoned] pairs with A37. The first error stays. */
     if (!qr_cas_acq_rel(&ch->view.live->poisoned, &clean, error < 0 ? (uint32_t)-error : EIO))
         return;
-    pthread_mutex_lock(&ch->lock);
-    for (uint32_t i = 0; i < QR_HANDLES; i++)
-        if (ch->tx[i])
-            qr_tx_shut(ch->tx[i]);
-    pthread_mutex_unlock(&ch->lock);
+    qr_tx_shut_all(ch);
     qr_wake_everybody(ch);
 }
 
@@ -129,6 +127,8 @@ static void end(struct quire *ch)
         qr_add_relaxed(&c->commits, 1u); /* relaxed, both: figures */
         qr_add_relaxed(&c->ns, c->took_ns);
     }
+    if (c->result != 0 && c->set.cursors)
+        qr_pace_cursors_again(ch);
     /* relaxed, both: hints */
     c->crowd = qr_load_relaxed(&c->waiting[0]) + qr_load_relaxed(&c->waiting[1]);
 }
@@ -185,14 +185,16 @@ int qr_commit_idle(struct quire *ch)
  * Those who were released together send again together. The first of them back gives the others a
  * moment, half of what the last commit took at most, so that one commit covers all of them.
  */
-static void gather(struct qr_commit *c)
+static void gather(struct qr_commit *c, uint64_t deadline_ns)
 {
     /* relaxed, all: hints. Not those whose commit was the last one: they are on their way back. */
     const qr_atomic_u32 *come = &c->waiting[(qr_load_relaxed(&c->begun) + 1) & 1];
     if (c->crowd <= 1 || qr_load_relaxed(come) >= c->crowd)
         return;
-    uint64_t until = qr_now() + c->took_ns / 2;
-    while (qr_load_relaxed(come) < c->crowd && qr_now() < until)
+    uint64_t most = c->took_ns / 2 < GATHER_MAX_NS ? c->took_ns / 2 : GATHER_MAX_NS;
+    uint64_t until = qr_now() + most;
+    until = until < deadline_ns ? until : deadline_ns;
+    while (qr_load_relaxed(come) < c->crowd && qr_now() < until) /* relaxed: a hint */
         sched_yield();
 }
 
@@ -239,11 +241,14 @@ static int rest(struct quire *ch, uint32_t seen, uint64_t deadline_ns)
         return QUIRE_EAGAIN;
     if (deadline_ns != QUIRE_FOREVER && qr_now() >= deadline_ns)
         return QUIRE_TIMEDOUT;
-    /* relaxed: a hint. The engine's commit ends only when somebody drives. */
-    if (ch->caller_keeps && qr_load_relaxed(&c->busy) == COMMITTER_ENGINE)
-        qr_keeper_help_until(ch, deadline_ns);
-    else
+    /* relaxed: a hint. The engine's commit ends only when somebody drives. Another driver may take
+     * the completion between this look and the sleep, so the sleep is short. */
+    if (!qr_keeper_runs(ch) && qr_load_relaxed(&c->busy) == COMMITTER_ENGINE) {
+        uint64_t soon = qr_now() + LOOK_AGAIN_NS;
+        qr_keeper_help_until(ch, deadline_ns < soon ? deadline_ns : soon);
+    } else {
         qr_wait_futex(&c->seq, seen, deadline_ns);
+    }
     return 0;
 }
 
@@ -259,7 +264,7 @@ static int wait_for(struct quire *ch, uint64_t number, uint64_t deadline_ns)
             return QUIRE_EPOISONED;
         int rc;
         if (take(c, COMMITTER_CALLER)) {
-            gather(c);
+            gather(c, deadline_ns);
             rc = lead(ch, 0);
         } else {
             rc = rest(ch, seen, deadline_ns);
@@ -351,26 +356,42 @@ void qr_commit_start(struct quire *ch)
 
 /* --- after a crash ------------------------------------------------------------------------- */
 
-/* Writes to every block what it holds, so that the kernel takes it for new. Alone in the channel.
+/*
+ * Writes to every block what it holds, so that the kernel takes it for new. A compare-exchange: an
+ * addition of nothing may be compiled to a load. Alone in the channel.
  */
-static void touch(const struct qr_frame *frame, uint64_t bytes)
+static void touch(void *from, uint64_t bytes)
 {
-    unsigned char *at = (unsigned char *)frame->header;
-    for (uint64_t offset = 0; offset < bytes; offset += QR_BLOCK)
-        qr_add_relaxed((qr_atomic_u64 *)(at + offset), 0u); /* relaxed: alone, no other value */
+    unsigned char *at = from;
+    for (uint64_t offset = 0; offset < bytes; offset += QR_BLOCK) {
+        qr_atomic_u64 *word = (qr_atomic_u64 *)(at + offset);
+        uint64_t same = qr_load_relaxed(word);   /* relaxed, both: alone, no other value */
+        (void)qr_cas_acq_rel(word, &same, same); /* [A22 references] as the last of all: alone */
+    }
+}
+
+static void touch_all(struct quire *ch)
+{
+    const struct qr_frame *frame;
+    uint32_t count = qr_group_count(ch), high = qr_load_relaxed(&ch->frames_high); /* relaxed */
+    struct qr_group_list *list = qr_groups(ch);
+    for (uint32_t f = 0; f < high; f++)
+        if (qr_store_frame(ch->store, f, &frame) == 0)
+            touch(frame->header, ch->view.sb->frame_bytes);
+    touch((unsigned char *)ch->view.live - QR_LIVE_OFFSET, ch->view.sb->control_bytes);
+    for (uint32_t i = 0; i < count; i++)
+        touch(list->group[i]->block, sizeof(struct qr_group_block));
 }
 
 int qr_commit_resume(struct quire *ch)
 {
-    struct qr_live *live = ch->view.live;
-    struct qr_place place;
-    /* relaxed, here and below: alone in the channel. */
-    if (qr_load_relaxed(&live->commit_intent) == 0 || qr_poisoned(ch))
+    /* relaxed, all: alone in the channel. */
+    if (qr_load_relaxed(&ch->view.live->commit_intent) == 0 || qr_poisoned(ch))
         return 0;
-    uint64_t tail = qr_load_relaxed(&live->tail_page);
-    for (uint64_t page = ch->commit->set.first_page; page <= tail; page++)
-        if (qr_locate(ch, page, &place) == 0)
-            touch(place.frame, ch->view.sb->frame_bytes);
+    touch_all(ch);
+    struct qr_sync_set *set = &ch->commit->set;
+    set->first_page = 0; /* nothing is taken for durable */
+    set->named_pages = 0;
     int rc = qr_commit_last(ch);
     return rc == QUIRE_EPOISONED ? 0 : rc;
 }

@@ -217,6 +217,11 @@ void qr_keeper_want(struct quire *ch, uint32_t wants)
         qr_engine_wake(k->engine);
 }
 
+int qr_keeper_runs(struct quire *ch)
+{
+    return qr_load_relaxed(&ch->keeper->threaded) == THREAD_RUNS; /* relaxed: never again not */
+}
+
 int qr_keeper_fd(struct quire *ch)
 {
     struct qr_keeper *k = ch->keeper;
@@ -230,6 +235,8 @@ int qr_keeper_fd(struct quire *ch)
     int fd = (int)qr_load_relaxed(&k->user_fd) - 1;
     if (fd < 0) {
         fd = qr_io_eventfd();
+        if (fd >= 0)
+            (void)eventfd_write(fd, 1); /* what happened before is news to its owner */
         if (fd >= 0)
             qr_store_release(&k->user_fd, (uint32_t)fd + 1); /* [R34 user_fd] pairs with A34 */
     }

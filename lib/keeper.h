@@ -37,6 +37,8 @@ void qr_keeper_free(struct quire *ch);
 void qr_keeper_want(struct quire *ch, uint32_t wants);
 /* Drives once, if nobody else does. The number of operations that had ended; or QUIRE_EENGINE. */
 int qr_keeper_drive(struct quire *ch);
+/* 1 when a thread of the library drives. */
+int qr_keeper_runs(struct quire *ch);
 /* For who waits for an operation: drives once, or yields the processor to who does. */
 void qr_keeper_help(struct quire *ch);
 /* The same, and sleeps until the engine has something or the deadline passes. Only where no keeper

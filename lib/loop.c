@@ -20,7 +20,12 @@ int quire_fd(quire_t *ch)
 int quire_dispatch(quire_t *ch)
 {
     int n = check(ch);
-    if (n == 0)
-        n = ch->caller_keeps ? qr_keeper_drive(ch) : qr_keeper_fd_clear(ch);
-    return n >= 0 && qr_poisoned(ch) ? QUIRE_EPOISONED : n;
+    if (n != 0)
+        return n;
+    qr_channel_ref(ch); /* closed meanwhile, it is taken apart when this has ended */
+    n = ch->caller_keeps ? qr_keeper_drive(ch) : qr_keeper_fd_clear(ch);
+    if (n >= 0 && qr_poisoned(ch))
+        n = QUIRE_EPOISONED;
+    (void)qr_channel_unref(ch);
+    return n;
 }

@@ -130,6 +130,13 @@ int qr_pace_cursors(struct quire *ch)
     return 1;
 }
 
+void qr_pace_cursors_again(struct quire *ch)
+{
+    /* relaxed: a counter; the next commit takes them. */
+    if (ch->pace)
+        qr_store_relaxed(&ch->pace->received, ch->pace->cursor_every);
+}
+
 void qr_pace_begun(struct quire *ch)
 {
     if (!ch->pace)

@@ -34,6 +34,8 @@ void qr_pace_attend(struct quire *ch);
 void qr_pace(struct quire *ch);
 /* Are the groups' cursors due? Then they are the next commit's. */
 int qr_pace_cursors(struct quire *ch);
+/* Whoever has the commit in hand. It failed, and the cursors are still due. */
+void qr_pace_cursors_again(struct quire *ch);
 /* Whoever has the commit in hand. */
 void qr_pace_begun(struct quire *ch);
 void qr_pace_ended(struct quire *ch);

@@ -186,6 +186,8 @@ void qr_frame_made(struct quire *ch, uint32_t frame, int rc)
 {
     if (rc == 0 && frame >= ch->frames_base)
         qr_add_relaxed(&ch->frames_extra, 1u); /* relaxed: a counter */
+    if (rc == 0) /* relaxed: ordered by life: who sends into the frame has its name synced */
+        qr_store_relaxed(&ch->names_unsynced, 1u);
     /* [R6 life] pairs with A6: the storage is there. */
     qr_store_release(&ch->view.life[frame], qr_life(rc == 0 ? QR_PAGE_FREE : QR_PAGE_ABSENT, 0));
     qr_store_relaxed(&ch->no_space, rc == QUIRE_ENOSPC); /* relaxed: a figure */
@@ -195,8 +197,6 @@ void qr_frame_made(struct quire *ch, uint32_t frame, int rc)
     while (high < frame + 1 &&
            !qr_cas_acq_rel(&ch->frames_high, &high, frame + 1)) /* [R6 life] [A6 life] */
         ;
-    /* relaxed: looked at by commits that begin after a message of the frame was published. */
-    qr_store_relaxed(&ch->names_unsynced, 1u);
     qr_ahead_renew(ch);
     qr_freed(ch, ch->view.live);
 }

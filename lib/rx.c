@@ -378,9 +378,10 @@ void quire_rx_close(quire_rx_t *rx)
     if (!returned)
         qr_handle_free(ch, rx->index);
     pthread_mutex_unlock(&ch->lock);
+    qr_full_fence(); /* against a sleeper's fence, where membarrier is refused */
     if (returned)
         qr_wake_group(ch, rx->group, 1);
     qr_freed(ch, ch->view.live);
     free(rx);
-    qr_channel_unref(ch);
+    (void)qr_channel_unref(ch);
 }

@@ -21,7 +21,10 @@ int quire_sync(quire_t *ch, uint64_t position, uint64_t deadline_ns)
     int rc = check(ch);
     if (rc != 0 || position < quire_durable_position(ch))
         return rc;
-    return qr_commit_wait(ch, qr_commit_covering(ch), deadline_ns);
+    qr_channel_ref(ch); /* closed meanwhile, it is taken apart when this has ended */
+    rc = qr_commit_wait(ch, qr_commit_covering(ch), deadline_ns);
+    (void)qr_channel_unref(ch);
+    return rc;
 }
 
 int quire_sync_start(quire_t *ch)
@@ -34,7 +37,7 @@ int quire_sync_start(quire_t *ch)
     if (qr_poisoned(ch))
         return QUIRE_EPOISONED;
     qr_keeper_want(ch, QR_WANT_COMMIT);
-    if (ch->caller_keeps)
+    if (!qr_keeper_runs(ch))
         (void)qr_keeper_drive(ch); /* on its way now, not when the loop comes round */
     return 0;
 }

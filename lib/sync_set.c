@@ -16,11 +16,11 @@ int qr_sync_set_init(struct quire *ch, struct qr_sync_set *set)
     /* relaxed, all: nobody else is in the channel yet. Who had it before may have made files and
      * synced nothing. */
     qr_store_relaxed(&ch->names_unsynced, 1u);
-    set->walked = qr_load_relaxed(&ch->view.live->durable_position);
-    uint64_t tail = qr_load_relaxed(&ch->view.live->tail_page);
-    uint64_t oldest = tail > ch->directory_mask ? tail - ch->directory_mask : 0;
-    if (QUIRE_PAGE_OF(set->walked) < oldest)
-        set->walked = QUIRE_POSITION(oldest, 0); /* the pages before are not even named any more */
+    /* A position beyond the end is none: then nothing is known to be durable. */
+    qr_atomic_u64 *durable = &ch->view.live->durable_position;
+    if (QUIRE_PAGE_OF(qr_load_relaxed(durable)) > qr_load_relaxed(&ch->view.live->tail_page) + 1)
+        qr_store_relaxed(durable, 0u);
+    set->walked = qr_load_relaxed(durable);
     set->first_page = QUIRE_PAGE_OF(set->walked);
     return 0;
 }
@@ -45,19 +45,47 @@ static int64_t claimed(struct quire *ch, const struct qr_place *place)
     return (int64_t)(count < ch->max_messages ? count : ch->max_messages);
 }
 
+/*
+ * The page that frame holds, if it was opened: 1. The life word is asked and not the directory,
+ * whose entry may have gone to a later page while a claim in this one is still open. A frame that
+ * changes hands meanwhile held a page that every group had finished.
+ */
+static int held(struct quire *ch, uint32_t frame, struct qr_place *place)
+{
+    place->frame_id = frame;
+    place->page_no = qr_life_page(qr_load_acquire(&ch->view.life[frame])); /* [A6 life] with R6 */
+    return place->page_no < QR_PAGE_MAX && qr_store_frame(ch->store, frame, &place->frame) == 0 &&
+           /* [A12 page_no] pairs with R12. */
+           qr_load_acquire(&place->frame->header->page_no) == place->page_no &&
+           claimed(ch, place) >= 0;
+}
+
+/* The first opened page from page_no on that a frame holds: 1, or 0. Those between are recycled. */
+static int first_held(struct quire *ch, uint64_t page_no, struct qr_place *first)
+{
+    struct qr_place place;
+    uint32_t high = qr_load_relaxed(&ch->frames_high); /* relaxed: a bound that only grows */
+    int found = 0;
+    for (uint32_t f = 0; f < high; f++) {
+        if (!held(ch, f, &place) || place.page_no < page_no ||
+            (found && place.page_no >= first->page_no))
+            continue;
+        *first = place;
+        found = 1;
+    }
+    return found;
+}
+
 /* Position behind the last claim there is now. */
 static uint64_t claims_end(struct quire *ch)
 {
     struct qr_place place;
-    /* [A10 tail] pairs with R10; it may lag, so later pages are looked at too. */
-    uint64_t page = qr_load_acquire(&ch->view.live->tail_page);
-    uint64_t end = QUIRE_POSITION(page, 0);
-    int rc;
-    for (; (rc = qr_locate(ch, page, &place)) == 0 || rc == QUIRE_ENOENT; page++) {
-        int64_t count = rc == 0 ? claimed(ch, &place) : 0;
-        if (count < 0)
-            break;
-        end = QUIRE_POSITION(page, count);
+    uint64_t end = 0;
+    uint32_t high = qr_load_relaxed(&ch->frames_high); /* relaxed: a bound that only grows */
+    for (uint32_t f = 0; f < high; f++) {
+        int64_t count = held(ch, f, &place) ? claimed(ch, &place) : -1;
+        if (count >= 0 && QUIRE_POSITION(place.page_no, count) > end)
+            end = QUIRE_POSITION(place.page_no, count);
     }
     return end;
 }
@@ -72,30 +100,21 @@ static uint32_t published(const struct qr_place *place, uint32_t slot, uint32_t 
     return slot;
 }
 
-/*
- * First position from position on that is not published, no further than end. Of a page that is
- * recycled every slot was published, whatever its frame holds now.
- */
+/* First position from position on that is not published, no further than end. */
 static uint64_t walk(struct quire *ch, uint64_t position, uint64_t end)
 {
-    while (position < end) {
-        struct qr_place place;
-        uint64_t page = QUIRE_PAGE_OF(position);
-        int rc = qr_locate(ch, page, &place);
-        if (rc == 0) {
-            int64_t count = claimed(ch, &place);
-            uint32_t stop = count > 0 ? (uint32_t)count : 0;
-            uint32_t slot = published(&place, QUIRE_SLOT_OF(position), stop);
-            position = QUIRE_POSITION(page, slot);
-            int64_t final = qr_final(place.frame, page);
-            if (final < 0 || slot < final)
-                /* [A12 page_no] pairs with R12: still the page it was. */
-                rc = qr_load_acquire(&place.frame->header->page_no) == page ? QUIRE_EAGAIN
-                                                                            : QUIRE_ENOENT;
-        }
-        if (rc != 0 && rc != QUIRE_ENOENT)
-            break;
-        position = QUIRE_POSITION(page + 1, 0);
+    struct qr_place place;
+    while (position < end && first_held(ch, QUIRE_PAGE_OF(position), &place)) {
+        if (place.page_no > QUIRE_PAGE_OF(position))
+            position = QUIRE_POSITION(place.page_no, 0);
+        int64_t count = claimed(ch, &place);
+        uint32_t slot = published(&place, QUIRE_SLOT_OF(position), count > 0 ? (uint32_t)count : 0);
+        int64_t final = qr_final(place.frame, place.page_no);
+        /* [A12 page_no] pairs with R12: recycled meanwhile, so every slot was published. */
+        int gone = qr_load_acquire(&place.frame->header->page_no) != place.page_no;
+        if (!gone && (final < 0 || slot < final))
+            return QUIRE_POSITION(place.page_no, slot);
+        position = QUIRE_POSITION(place.page_no + 1, 0);
     }
     return position;
 }
@@ -105,7 +124,7 @@ void qr_sync_begin(struct quire *ch, struct qr_sync_set *set, int cursors)
     set->claims = claims_end(ch);
     set->walked = walk(ch, set->walked, set->claims);
     set->target = set->walked;
-    set->page = set->first_page;
+    set->frame = 0;
     set->seen = 0;
     set->step = STEP_PAGES;
     set->group = 0;
@@ -126,31 +145,29 @@ static int complete(const struct qr_place *place, uint64_t published_below)
                           qr_complete(place->frame, place->page_no, (uint32_t) final));
 }
 
-/* The next page that is open and not whole on the disk. */
+/* The next frame whose page is not whole on the disk. */
 static int next_page(struct quire *ch, struct qr_sync_set *set, struct qr_sync_file *file)
 {
-    for (;; set->page++) {
-        struct qr_place place;
-        int rc = qr_locate(ch, set->page, &place);
-        if (rc == QUIRE_ENOENT)
-            continue; /* finished by every group */
-        if (rc != 0)
-            return rc == QUIRE_EAGAIN ? 0 : rc;
-        if (claimed(ch, &place) < 0)
-            return 0;
-        set->seen = set->page + 1;
-        if (set->whole[place.frame_id] == set->page + 1)
+    struct qr_place place;
+    uint32_t high = qr_load_relaxed(&ch->frames_high); /* relaxed: a bound that only grows */
+    while (set->frame < high) {
+        uint32_t f = set->frame++;
+        if (!held(ch, f, &place) || place.page_no < set->first_page ||
+            set->whole[f] == place.page_no + 1)
             continue;
-        file->frame = place.frame_id;
-        file->page_no = set->page++;
+        if (place.page_no >= set->seen)
+            set->seen = place.page_no + 1;
+        file->frame = f;
+        file->page_no = place.page_no;
         file->whole = complete(&place, set->target);
-        file->fd = qr_store_frame_fd(ch->store, place.frame_id);
+        file->fd = qr_store_frame_fd(ch->store, f);
         if (file->fd >= 0)
             return 1;
-        if (qr_locate(ch, file->page_no, &place) == 0)
+        /* [A6 life] pairs with R6: given back this moment, it needs no sync. */
+        if (qr_life_page(qr_load_acquire(&ch->view.life[f])) == place.page_no)
             return file->fd;
-        set->page--; /* given back this moment */
     }
+    return 0;
 }
 
 /* The next group whose cursor has moved since it was last synced. */
@@ -212,13 +229,8 @@ void qr_sync_done(struct qr_sync_set *set, const struct qr_sync_file *file)
 
 void qr_sync_end(struct quire *ch, struct qr_sync_set *set)
 {
-    struct qr_place place;
-    int rc;
     if (set->seen > set->named_pages)
         set->named_pages = set->seen;
-    while (set->first_page + 1 < set->seen &&
-           ((rc = qr_locate(ch, set->first_page, &place)) == QUIRE_ENOENT ||
-            (rc == 0 && set->whole[place.frame_id] == set->first_page + 1)))
-        set->first_page++;
+    set->first_page = QUIRE_PAGE_OF(set->target);
     qr_raise(&ch->view.live->durable_position, set->target);
 }

@@ -13,14 +13,14 @@
 
 struct qr_sync_set {
     uint64_t *whole;      /* of each frame: 1 + the page that is on the disk whole; 0 none */
-    uint64_t first_page;  /* pages before it need no sync */
+    uint64_t first_page;  /* pages before it are durable */
     uint64_t walked;      /* first position that was not published when last looked at */
     uint64_t named_pages; /* pages before it stand in the control file on the disk */
     /* Of the commit under way. */
     uint64_t target; /* durable position when it has succeeded */
     uint64_t claims; /* position behind the last claim when it began */
-    uint64_t page;   /* to be looked at next */
-    uint64_t seen;   /* 1 + the last page that was opened */
+    uint64_t seen;   /* 1 + the last page that was looked at */
+    uint32_t frame;  /* to be looked at next */
     uint32_t step;
     uint32_t group;
     int cursors; /* the groups' files too */

@@ -95,7 +95,7 @@ static int wait_for_space(struct quire_tx *tx, struct qr_pause *pause)
         return 0;
     struct qr_sleep sleep;
     qr_sleep_space(ch, &sleep);
-    if (qr_closed(ch) || qr_turn(ch, &place) != QUIRE_FULL)
+    if (qr_closed(ch) || qr_poisoned(ch) || qr_turn(ch, &place) != QUIRE_FULL)
         qr_sleep_cancel(&sleep);
     else
         (void)qr_sleep_wait(&sleep, pause->deadline_ns);
@@ -162,7 +162,8 @@ static int settled(struct quire_tx *tx, uint64_t deadline_ns)
     /* Not to wait is about pages: the disk is waited for. */
     uint64_t until = deadline_ns == 0 ? QUIRE_FOREVER : deadline_ns;
     int rc = qr_commit_wait(ch, qr_commit_covering(ch), until);
-    return rc == QUIRE_TIMEDOUT ? QUIRE_UNSYNCED : rc;
+    /* Whatever kept the commit from being made, the message was sent. */
+    return rc == 0 || rc == QUIRE_EPOISONED ? rc : QUIRE_UNSYNCED;
 }
 
 static int check_send(const struct quire_tx *tx, size_t size)
@@ -429,6 +430,22 @@ static struct quire_tx *tx_new(struct quire *ch, const struct quire_tx_options *
     return tx;
 }
 
+void qr_tx_shut_all(struct quire *ch)
+{
+    pthread_mutex_lock(&ch->tx_lock);
+    for (uint32_t i = 0; i < QR_HANDLES; i++)
+        if (ch->tx[i])
+            qr_tx_shut(ch->tx[i]);
+    pthread_mutex_unlock(&ch->tx_lock);
+}
+
+static void list(struct quire *ch, uint32_t index, struct quire_tx *tx)
+{
+    pthread_mutex_lock(&ch->tx_lock);
+    ch->tx[index] = tx;
+    pthread_mutex_unlock(&ch->tx_lock);
+}
+
 int quire_tx_open(quire_t *ch, const struct quire_tx_options *options, quire_tx_t **out)
 {
     if (!ch || !out)
@@ -447,7 +464,7 @@ int quire_tx_open(quire_t *ch, const struct quire_tx_options *options, quire_tx_
     int index = qr_closed(ch) ? QUIRE_CLOSED : qr_handle_take(ch);
     if (index >= 0) {
         tx->index = (uint32_t)index;
-        ch->tx[index] = tx;
+        list(ch, tx->index, tx);
         qr_handle_publish(ch, tx->index, QR_HANDLE_TX);
         if (qr_poisoned(ch))
             qr_tx_shut(tx);
@@ -472,9 +489,9 @@ void quire_tx_close(quire_tx_t *tx)
     if (tx->reserved)
         (void)quire_tx_abort(tx);
     pthread_mutex_lock(&ch->lock);
-    ch->tx[tx->index] = NULL;
+    list(ch, tx->index, NULL);
     qr_handle_free(ch, tx->index);
     pthread_mutex_unlock(&ch->lock);
     free(tx);
-    qr_channel_unref(ch);
+    (void)qr_channel_unref(ch);
 }

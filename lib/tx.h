@@ -27,8 +27,8 @@ struct quire_tx {
     int checksum;
     uint32_t wait;
     /* The slow half. */
-    uint64_t sync_mask;        /* slots that end in these bits are counted for the next commit */
-    qr_atomic_u64 paced_limit; /* as fast_limit, where slots are counted for commits; else 0 */
+    uint64_t sync_mask;           /* slots that end in these bits are counted for the next commit */
+    qr_atomic_u64 paced_limit;    /* as fast_limit, where slots are counted for commits; else 0 */
     const struct qr_frame *frame; /* header's */
     uint32_t index;               /* of the line */
     int reserved;                 /* a reservation is open */
@@ -44,5 +44,8 @@ static inline void qr_tx_shut(struct quire_tx *tx)
     qr_store_relaxed(&tx->fast_limit, 0u);
     qr_store_relaxed(&tx->paced_limit, 0u); /* relaxed: the same */
 }
+
+/* The same for all of them. */
+void qr_tx_shut_all(struct quire *ch);
 
 #endif

@@ -172,7 +172,8 @@ QUIRE_API QUIRE_MUST_CHECK int quire_open(quire_t **channel, const char *path,
  * QUIRE_CLOSED, and so does every later call on the channel's handles except close (a producer in
  * the middle of a send may still finish it). Memory and the lock go with the last handle, so
  * borrowed messages stay valid until their handle is closed. NULL is allowed.
- * Returns 0, or -errno when the files could not be marked clean (the next open then repairs).
+ * Of the last handle or this call, whichever comes last, INTERVAL and EACH make a last commit.
+ * Returns 0; QUIRE_EPOISONED or -errno when that commit failed; QUIRE_EFORKED in a child process.
  */
 QUIRE_API int quire_close(quire_t *channel);
 

@@ -22,14 +22,17 @@ QUIRE_BEGIN_DECLS
  * deadline_ns: QUIRE_FOREVER waits; with 0 the caller commits itself if nobody else is at it.
  * Returns 0; QUIRE_TIMEDOUT (the commit goes on and counts for later calls); QUIRE_EAGAIN
  * (deadline 0, somebody else is at it); QUIRE_EPOISONED; QUIRE_ENODISK; QUIRE_ERDONLY;
- * QUIRE_EFORKED. Blocks on the device. Concurrent callers share commits.
+ * QUIRE_EFORKED; -errno when a page file cannot be opened (a channel that is made durable keeps a
+ * descriptor open for each page file). Blocks on the device. Concurrent callers share commits.
  */
 QUIRE_API QUIRE_MUST_CHECK int quire_sync(quire_t *channel, uint64_t position,
                                           uint64_t deadline_ns);
 
 /*
  * Asks for a commit that covers everything published now, and returns at once. When it is done
- * quire_fd becomes readable and quire_durable_position has advanced.
+ * quire_durable_position has advanced and quire_fd is readable; with QUIRE_KEEPER_CALLER only until
+ * some call has taken the completion in, which quire_dispatch does and calls that wait for the disk
+ * or give pages back may do: look at the position before you poll.
  * Returns 0, or a code of quire_sync but QUIRE_TIMEDOUT and QUIRE_EAGAIN; -errno when no engine is
  * to be had.
  */

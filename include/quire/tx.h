@@ -56,10 +56,10 @@ QUIRE_API void quire_tx_close(quire_tx_t *tx);
  * QUIRE_ESTATE (a reservation is open); QUIRE_ENOSPC (GROW: the disk is full; sending goes on by
  * itself when there is room again); QUIRE_EPOISONED; or -errno. On these nothing was sent, but for
  * a QUIRE_EPOISONED of EACH: the message may have been seen, and is not known to be durable.
- * EACH, and the deadline passes while the message is on its way to the disk: QUIRE_UNSYNCED. It was
- * sent, at quire_tx_position. quire_tx_try_send waits for the disk, not for a page.
- * Progress: lock-free while pages are free; no system call unless a page must be made or a
- * sleeping consumer woken.
+ * EACH, and the deadline passes while the message is on its way to the disk, or no commit can be
+ * made: QUIRE_UNSYNCED. It was sent, at quire_tx_position. quire_tx_try_send waits for the disk,
+ * not for a page. Progress: lock-free while pages are free; no system call unless a page must be
+ * made or a sleeping consumer woken.
  */
 QUIRE_API QUIRE_MUST_CHECK int quire_tx_send(quire_tx_t *tx, const void *data, size_t size);
 QUIRE_API QUIRE_MUST_CHECK int quire_tx_try_send(quire_tx_t *tx, const void *data, size_t size);
@@ -72,7 +72,8 @@ QUIRE_API QUIRE_MUST_CHECK int quire_tx_send_until(quire_tx_t *tx, const void *d
  * Returns how many were sent: count, or fewer when the channel filled up, the deadline passed or
  * it was closed after the first; a code as quire_tx_send_until when none was. A message that can
  * never fit is reported (QUIRE_EMSGSIZE) before anything is sent. deadline_ns: QUIRE_FOREVER
- * waits, 0 does not.
+ * waits, 0 does not. EACH waits once, for all that were sent; when that ends in QUIRE_UNSYNCED or
+ * QUIRE_EPOISONED, the messages up to quire_tx_position were sent.
  */
 QUIRE_API QUIRE_MUST_CHECK long quire_tx_send_batch(quire_tx_t *tx, const struct quire_vec *vec,
                                                     size_t count, uint64_t deadline_ns);
@@ -82,7 +83,8 @@ QUIRE_API QUIRE_MUST_CHECK long quire_tx_send_batch(quire_tx_t *tx, const struct
  * commit or abort), then commit with the size really used (<= reserved), or abort. Consumers wait
  * at the claimed slot until then, so keep it short. One reservation per handle at a time.
  * reserve returns as quire_tx_send_until. commit: 0, QUIRE_EINVAL (larger than reserved; the
- * reservation stays open), QUIRE_ESTATE. abort: 0, QUIRE_ESTATE.
+ * reservation stays open), QUIRE_ESTATE; EACH: QUIRE_UNSYNCED, QUIRE_EPOISONED (it was sent).
+ * abort: 0, QUIRE_ESTATE.
  */
 QUIRE_API QUIRE_MUST_CHECK int quire_tx_reserve(quire_tx_t *tx, size_t size, void **data,
                                                 uint64_t deadline_ns);
