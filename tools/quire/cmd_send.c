@@ -277,11 +277,13 @@ static void summary(const struct send *send, uint64_t elapsed_ns, int durable)
         putchar('\n');
         return;
     }
-    cli_note("%llu message%s, %s in %s (%s messages/s, %s/s)%s", (unsigned long long)send->messages,
+    cli_note("%llu message%s, %s in %s (%s messages/s, %s/s)", (unsigned long long)send->messages,
              send->messages == 1 ? "" : "s", cli_text_bytes(bytes, (double)send->bytes),
              cli_text_ns(time, (double)elapsed_ns),
              cli_text_count(count, (double)send->messages / seconds),
-             cli_text_bytes(rate, (double)send->bytes / seconds), durable ? ", durable" : "");
+             cli_text_bytes(rate, (double)send->bytes / seconds));
+    if (durable)
+        cli_note("what was sent is durable");
 }
 
 /* INTERVAL: what the last commit does not cover is made durable before anything is said. */
