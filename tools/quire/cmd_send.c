@@ -123,17 +123,19 @@ static int check_files(struct send *send)
 
 /*
  * quire_tx_send_batch, but when EACH waits for a page, too: a deadline is then also one for the
- * disk, and only of a single message it is clear that it was sent and is not durable yet.
+ * disk, and only of a single message it is clear that it was sent and is not durable yet. Where
+ * no commit could be made at all, the sync says why.
  */
 static long send_some(struct send *send, const struct quire_vec *vec, size_t count,
                       uint64_t deadline)
 {
-    if (send->options.durability != QUIRE_DURABLE_EACH || deadline == 0)
-        return quire_tx_send_batch(send->tx, vec, count, deadline);
-    long code = quire_tx_send_until(send->tx, vec->data, vec->size, deadline);
-    if (code == QUIRE_UNSYNCED)
-        code = quire_sync(send->channel, UINT64_MAX, QUIRE_FOREVER);
-    return code == 0 ? 1 : code;
+    if (send->options.durability == QUIRE_DURABLE_EACH && deadline != 0)
+        count = 1;
+    long code = quire_tx_send_batch(send->tx, vec, count, deadline);
+    if (code != QUIRE_UNSYNCED)
+        return code;
+    int error = quire_sync(send->channel, UINT64_MAX, QUIRE_FOREVER);
+    return error != 0 ? error : count == 1 ? 1 : code;
 }
 
 /*
@@ -198,8 +200,9 @@ static int stopped_at(const struct send *send, const char *file, uint64_t number
         cli_error("%s: the input ends inside message %llu; that message was not sent", name, n);
         return CLI_FAILED;
     }
+    int each = send->options.durability == QUIRE_DURABLE_EACH;
     cli_error("%s: %s %llu and what follows were not sent%s", name, what, n,
-              code == QUIRE_EPOISONED ? ", or are not known to be durable" : "");
+              each ? ", or are not known to be durable" : "");
     return cli_fail(send->path, code);
 }
 

@@ -84,7 +84,7 @@ static int run(const struct sync *sync, quire_t *channel)
     if (sync->json)
         print_json(sync, &stat, took);
     else if (!cli_quiet)
-        printf("Everything before page %llu, slot %u (position %llu) is durable; it took %s.\n",
+        printf("Durable before page %llu, slot %u (position %llu); it took %s.\n",
                (unsigned long long)QUIRE_PAGE_OF(stat.durable_position),
                QUIRE_SLOT_OF(stat.durable_position), (unsigned long long)stat.durable_position,
                cli_text_ns(time, (double)took));

@@ -162,6 +162,8 @@ const char cli_help_recv[] =
     "  4   another process has the channel open\n"
     "  5   the time was up before --count messages came\n"
     "  7   the file permissions refuse it\n"
+    "  10  a sync to disk has failed: with --commit-every or --commit-delay the place\n"
+    "      of the group is not durable\n"
     "  11  the engine asked for is refused here: see 'quire doctor'\n"
     "  130 and others above 128: stopped by a signal (128 and its number); 141 when\n"
     "      the reader of standard output went away\n"

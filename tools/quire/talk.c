@@ -6,6 +6,7 @@
 #include <quire/error.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <tools/quire/exits.h>
 
 const char *cli_command = "";
@@ -54,7 +55,8 @@ static const char *advice_of(long code)
 {
     switch (code) {
     case QUIRE_EPOISONED:
-        return "what is in it can still be received: quire recv";
+        return strcmp(cli_command, "recv") == 0 ? "what was received may come again"
+                                                : "what is in it can still be received: quire recv";
     case QUIRE_ESHARED:
         return "copy it with 'cp -a --reflink=never' and open the copy; quire doctor PATH counts "
                "the files";
@@ -67,7 +69,10 @@ static const char *advice_of(long code)
 
 int cli_fail(const char *subject, long code)
 {
+    static int poison_told; /* every part of a command meets it again, the close as well */
     const char *advice = advice_of(code);
+    if (code == QUIRE_EPOISONED && poison_told++ > 0)
+        return cli_exit_of(code);
     cli_error("%s: %s", subject[0] != '\0' ? subject : "''", quire_strerror((int)code));
     if (advice != NULL)
         cli_note("%s", advice);
