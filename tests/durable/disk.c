@@ -21,6 +21,7 @@ struct record {
     pthread_mutex_t lock;
     qr_atomic_u64 syncs[DISK_KINDS][2];
     uint32_t count;
+    uint64_t stamp;
     struct disk_file files[DISK_FILES];
 };
 
@@ -50,7 +51,25 @@ static struct disk_file *file_of_inode(uint64_t inode)
     return NULL;
 }
 
-/* The file behind fd, new in the table when it was not there; NULL: none of the channel's. */
+/* The record of the inode; begun anew when that has been used again, for another kind of file. */
+static struct disk_file *file_for(uint64_t inode, enum disk_kind kind, const char *name)
+{
+    struct disk_file *file = file_of_inode(inode);
+    if (file && file->kind == kind) {
+        return file;
+    }
+    if (!file) {
+        CHECK(record->count < DISK_FILES);
+        file = &record->files[record->count++];
+    }
+    file->inode = inode;
+    file->kind = kind;
+    file->pending = file->synced = file->named = 0;
+    memcpy(file->name, name, sizeof(file->name));
+    return file;
+}
+
+/* The file behind fd; NULL: none of the channel's. */
 static struct disk_file *file_of(int fd)
 {
     static struct disk_file fresh;
@@ -59,20 +78,7 @@ static struct disk_file *file_of(int fd)
     if (!disk_file_identify(&fresh, fd)) {
         return NULL;
     }
-    struct disk_file *file = file_of_inode((uint64_t)st.st_ino);
-    if (file && file->kind == fresh.kind) {
-        return file;
-    }
-    if (!file) {
-        CHECK(record->count < DISK_FILES);
-        file = &record->files[record->count++];
-    }
-    /* Or the inode of a file that is no more has been used again. */
-    file->inode = (uint64_t)st.st_ino;
-    file->kind = fresh.kind;
-    file->pending = file->synced = file->named = 0;
-    memcpy(file->name, fresh.name, sizeof(file->name));
-    return file;
+    return file_for((uint64_t)st.st_ino, fresh.kind, fresh.name);
 }
 
 /* The names in a directory are on the disk now, and no others: those of its copy. */
@@ -86,10 +92,11 @@ static void names_synced(const struct disk_file *directory)
     for (size_t at = 0; at < directory->disk_size; at += sizeof(struct disk_name)) {
         struct disk_name name;
         memcpy(&name, directory->disk + at, sizeof(name));
-        struct disk_file *file = file_of_inode(name.inode);
-        if (!file) {
-            continue;
+        enum disk_kind kind = disk_file_kind(directory->name, name.name);
+        if (kind == DISK_OTHER) {
+            continue; /* or a directory */
         }
+        struct disk_file *file = file_for(name.inode, kind, name.name);
         file->named = 1;
         file->parent = directory->inode;
         memcpy(file->name, name.name, sizeof(file->name));
@@ -125,6 +132,7 @@ static void watch(void *context, int fd, int phase)
     }
     lock();
     if (phase == 0) {
+        file->stamp = ++record->stamp;
         disk_file_copy(file, fd);
     } else {
         synced(file);
@@ -167,25 +175,20 @@ uint64_t disk_syncs(enum disk_kind kind, int phase)
 
 /* --- is it there? -------------------------------------------------------------------------- */
 
-static struct disk_file *control_file(void)
+/* The youngest: a channel that could not be made may have left others. */
+static struct disk_file *youngest(enum disk_kind kind, uint32_t frame)
 {
-    for (uint32_t i = 0; i < record->count; i++) {
-        if (record->files[i].kind == DISK_CONTROL) {
-            return &record->files[i];
-        }
-    }
-    return NULL;
-}
-
-static struct disk_file *frame_file(uint32_t frame)
-{
+    struct disk_file *found = NULL;
     for (uint32_t i = 0; i < record->count; i++) {
         struct disk_file *file = &record->files[i];
-        if (file->kind == DISK_PAGE && strtoul(file->name, NULL, 10) == frame && file->named) {
-            return file;
+        if (file->kind != kind || (found && found->stamp > file->stamp)) {
+            continue;
+        }
+        if (kind != DISK_PAGE || strtoul(file->name, NULL, 10) == frame) {
+            found = file;
         }
     }
-    return NULL;
+    return found;
 }
 
 static uint64_t word_at(const void *base, uint64_t offset)
@@ -200,6 +203,9 @@ static int64_t frame_of(const void *control, uint64_t page_no)
 {
     struct qr_superblock sb;
     memcpy(&sb, control, sizeof(sb));
+    if (sb.directory_size == 0) {
+        return -1;
+    }
     uint64_t entry = word_at(control, sb.directory_offset + page_no % sb.directory_size * 8);
     uint32_t frame = qr_dirent_frame(entry);
     if (entry == QR_DIRENT_NONE || qr_dirent_page(entry) != page_no || frame >= sb.frames_cap) {
@@ -212,7 +218,7 @@ static int64_t frame_of(const void *control, uint64_t page_no)
 /* Copies out the frame that must hold the page. What is missing, or NULL. */
 static const char *find_frame(uint64_t page_no, struct qr_superblock *sb, struct disk_file **frame)
 {
-    struct disk_file *control = control_file();
+    struct disk_file *control = youngest(DISK_CONTROL, 0);
     if (!control || !control->synced) {
         return "the control file was never synced";
     }
@@ -224,8 +230,8 @@ static const char *find_frame(uint64_t page_no, struct qr_superblock *sb, struct
     if (id < 0) {
         return "the control file names no frame for the page";
     }
-    *frame = frame_file((uint32_t)id);
-    if (!*frame) {
+    *frame = youngest(DISK_PAGE, (uint32_t)id);
+    if (!*frame || !(*frame)->named) {
         return "the frame's file has no name";
     }
     if (!(*frame)->synced || (*frame)->disk_size < sb->frame_bytes) {
@@ -271,7 +277,7 @@ static const char *look(uint64_t position, const void *wanted, size_t size)
 /* Does the channel, as it is in memory, still hold the page? */
 static int held_now(uint64_t page_no)
 {
-    struct disk_file *control = control_file();
+    struct disk_file *control = youngest(DISK_CONTROL, 0);
     if (!control) {
         return 1;
     }

@@ -20,6 +20,17 @@ static int ends_with(const char *text, const char *end)
 }
 
 /* Told by names only: a channel is made under another name than it has in the end. */
+enum disk_kind disk_file_kind(const char *directory, const char *name)
+{
+    if (ends_with(name, ".page")) {
+        return DISK_PAGE;
+    }
+    if (strcmp(name, "control") == 0) {
+        return DISK_CONTROL;
+    }
+    return strcmp(directory, "groups") == 0 ? DISK_GROUP : DISK_OTHER;
+}
+
 int disk_file_identify(struct disk_file *file, int fd)
 {
     char link[64];
@@ -32,14 +43,12 @@ int disk_file_identify(struct disk_file *file, int fd)
     if (strncmp(path, temp_directory(), strlen(temp_directory())) != 0) {
         return 0;
     }
-    const char *name = strrchr(path, '/') + 1;
+    char *name = strrchr(path, '/') + 1;
     snprintf(file->name, sizeof(file->name), "%.80s", name);
+    name[-1] = '\0';
     CHECK_EQ(fstat(fd, &st), 0);
-    file->kind = S_ISDIR(st.st_mode)            ? DISK_NAMES
-                 : ends_with(name, ".page")     ? DISK_PAGE
-                 : strcmp(name, "control") == 0 ? DISK_CONTROL
-                 : strstr(path, "/groups/")     ? DISK_GROUP
-                                                : DISK_OTHER;
+    file->kind =
+        S_ISDIR(st.st_mode) ? DISK_NAMES : disk_file_kind(strrchr(path, '/') + 1, file->name);
     return 1;
 }
 

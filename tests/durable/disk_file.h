@@ -16,6 +16,7 @@ struct disk_name {
 
 struct disk_file {
     uint64_t inode;
+    uint64_t stamp;  /* of the last sync that began: files that are no more are older */
     uint64_t parent; /* inode of the directory, once named */
     enum disk_kind kind;
     uint32_t pending; /* begun is the copy of a sync under way */
@@ -31,6 +32,8 @@ struct disk_file {
 
 /* Fills in kind and name; 0 when fd is no file below the test's directory. */
 int disk_file_identify(struct disk_file *file, int fd);
+/* What a file of that name in that directory is. */
+enum disk_kind disk_file_kind(const char *directory, const char *name);
 /* Into begun, as the kernel has it. */
 void disk_file_copy(struct disk_file *file, int fd);
 /* The bytes as they are now, DISK_FILE_BYTES of them, to be freed. */

@@ -2,9 +2,10 @@
 /*
  * Durability, and the keeper under faults.
  *
- *   durable uring|threads thread|caller [CASE]
+ *   durable uring|threads thread|caller cases|faults [CASE]
  *
- * CASE runs only the cases whose names contain it. Skipped where io_uring is refused.
+ * faults are the cases that fail every call of a channel's life, cases all others. CASE runs only
+ * the cases whose names contain it. Skipped where io_uring is refused.
  */
 #include <pages/engine.h>
 #include <stdio.h>
@@ -23,15 +24,20 @@ static int read_cell(char **arguments)
 
 int main(int argc, char **argv)
 {
-    const struct test_table tables[] = {record_table};
-    if (argc < 3 || argc > 4 || !read_cell(argv + 1)) {
-        fprintf(stderr, "usage: %s uring|threads thread|caller [CASE]\n", argv[0]);
+    const struct test_table cases[] = {record_table, poison_table, mode_table, refusal_table,
+                                       keeper_table};
+    struct qr_engine_report report;
+    int faults = argc > 3 && strcmp(argv[3], "faults") == 0;
+    const char *filter = argc == 5 ? argv[4] : NULL;
+    if (argc < 4 || argc > 5 || !read_cell(argv + 1) ||
+        (!faults && strcmp(argv[3], "cases") != 0)) {
+        fprintf(stderr, "usage: %s uring|threads thread|caller cases|faults [CASE]\n", argv[0]);
         return 1;
     }
-    struct qr_engine_report report;
     if (cell.engine == QUIRE_ENGINE_URING && qr_engine_probe(&report) != 0) {
         printf("io_uring is refused here: %s\n", report.reason);
         return 77;
     }
-    return test_run(tables, sizeof(tables) / sizeof(tables[0]), argc == 4 ? argv[3] : NULL);
+    return faults ? test_run(&fault_table, 1, filter)
+                  : test_run(cases, sizeof(cases) / sizeof(cases[0]), filter);
 }

@@ -25,6 +25,16 @@ void rig_reopen(struct rig *rig, const struct quire_options *options)
     CHECK_OK(quire_tx_open(rig->channel, NULL, &rig->tx));
 }
 
+void rig_reopen_when_free(struct rig *rig, const struct quire_options *options)
+{
+    int rc;
+    do {
+        rc = quire_open(&rig->channel, rig->path, options);
+    } while (rc == QUIRE_EBUSY);
+    CHECK_OK(rc);
+    CHECK_OK(quire_tx_open(rig->channel, NULL, &rig->tx));
+}
+
 void rig_open(struct rig *rig, const struct quire_options *options)
 {
     memset(rig, 0, sizeof(*rig));
@@ -34,8 +44,10 @@ void rig_open(struct rig *rig, const struct quire_options *options)
 
 void rig_close(struct rig *rig)
 {
+    struct quire_stat stat = rig_stat(rig->channel);
+    int fails = stat.poisoned && stat.durability != QUIRE_DURABLE_NONE;
     quire_tx_close(rig->tx);
-    CHECK_OK(quire_close(rig->channel));
+    CHECK_CODE(quire_close(rig->channel), fails ? QUIRE_EPOISONED : 0);
     rig->channel = NULL;
     rig->tx = NULL;
 }

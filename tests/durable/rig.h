@@ -35,6 +35,9 @@ struct rig {
 void rig_open(struct rig *rig, const struct quire_options *options);
 /* The same channel once more. */
 void rig_reopen(struct rig *rig, const struct quire_options *options);
+/* The same after its process was killed: what that had in the ring of an io_uring keeps the lock
+ * until it is done. */
+void rig_reopen_when_free(struct rig *rig, const struct quire_options *options);
 void rig_close(struct rig *rig);
 
 /* Sends the next message of stream 0. */
@@ -56,6 +59,7 @@ struct quire_stat rig_stat(quire_t *channel);
  * number on, none left out. Returns one more than the last number. */
 uint64_t rig_receive(quire_t *channel, const char *group, uint64_t number);
 
-extern const struct test_table record_table;
+extern const struct test_table record_table, fault_table, poison_table, mode_table, refusal_table,
+    keeper_table;
 
 #endif
