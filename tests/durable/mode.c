@@ -251,7 +251,7 @@ static void close_in_the_middle(enum quire_durability durability, uint64_t count
     qr_io_late(count % 2 ? 50 : 0);
     for (uint64_t n = 0; n < count; n++) {
         CHECK_OK(rig_send(&rig));
-        if (n % 5 == 4) {
+        if (n % 6 == 5) {
             CHECK_OK(quire_sync_start(rig.channel));
         }
     }
