@@ -282,6 +282,27 @@ static void closed_in_the_middle(void)
     }
 }
 
+/* Nothing but the close makes a commit of these. */
+static void the_last_commit(void)
+{
+    struct quire_options options = rig_options(QUIRE_DURABLE_INTERVAL, 8);
+    struct rig rig;
+    options.sync_every = 1000000;
+    options.sync_delay_ns = HOUR;
+    disk_begin();
+    rig_open(&rig, &options);
+    for (uint64_t n = 0; n < PER_PAGE + 3; n++) {
+        CHECK_OK(rig_send(&rig));
+    }
+    CHECK_EQ(rig_commits(rig.channel), 0);
+    rig_close(&rig);
+    for (uint64_t i = 0; i < PER_PAGE + 3; i++) {
+        uint64_t position = QUIRE_POSITION(i / PER_PAGE, i % PER_PAGE);
+        CHECK(disk_lacks(position, 0, i, rig_size(0, i)) == NULL);
+    }
+    disk_end();
+}
+
 /* A producer waits for its commit: it is done before the handle is gone. */
 static void closed_while_a_send_waits(void)
 {
@@ -308,6 +329,7 @@ static const struct test_case cases[] = {
     {"mode_syncs_with_deadlines", syncs_with_deadlines, 0},
     {"mode_sends_with_deadlines", sends_with_deadlines, 0},
     {"mode_closed_in_the_middle", closed_in_the_middle, 0},
+    {"mode_the_last_commit", the_last_commit, 0},
     {"mode_closed_while_a_send_waits", closed_while_a_send_waits, 0},
 };
 const struct test_table mode_table = TEST_TABLE(cases);
