@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <lib/ahead.h>
 #include <lib/keeper.h>
+#include <lib/pace.h>
 #include <lib/recycle.h>
 #include <lib/turn.h>
 #include <lib/wait.h>
@@ -19,6 +20,9 @@
 struct qr_ahead {
     struct qr_task task;
     struct qr_frame_prep prep;
+    struct qr_task renewal;
+    uint64_t renewed; /* 1 + the page whose frame was made writable again last */
+    int renewing;
     uint32_t frame;
     int absent;         /* it had no storage */
     int busy;           /* a frame is being made; all but idle: under the drive */
@@ -26,6 +30,7 @@ struct qr_ahead {
 };
 
 static void next_step(struct quire *ch, struct qr_task *task);
+static void renewed(struct quire *ch, struct qr_task *task);
 
 int qr_ahead_new(struct quire *ch)
 {
@@ -33,6 +38,8 @@ int qr_ahead_new(struct quire *ch)
     if (!ch->ahead)
         return -ENOMEM;
     ch->ahead->task.done = next_step;
+    ch->ahead->renewal.done = renewed;
+    ch->ahead->renewal.op.kind = QR_OP_POPULATE;
     return 0;
 }
 
@@ -52,6 +59,8 @@ void qr_ahead_renew(struct quire *ch)
 void qr_ahead_look(struct quire *ch, uint64_t page_no)
 {
     int rc = page_no + 1 < QR_PAGE_MAX ? qr_prepare_ahead(ch, page_no + 1) : 0;
+    if (rc == 0 && qr_pace_writes_back(ch))
+        qr_keeper_want(ch, QR_WANT_AHEAD); /* to renew it */
     /* relaxed: a hint */
     if (qr_load_relaxed(&ch->ahead->idle) != 0)
         return;
@@ -106,7 +115,7 @@ static void settle(struct quire *ch, struct qr_ahead *a, int result)
     }
     qr_add_relaxed(&ch->made_ahead, 1u); /* relaxed: a counter */
     qr_keeper_notify(ch);
-    qr_ahead(ch);
+    qr_keeper_want(ch, QR_WANT_AHEAD); /* until there are enough */
 }
 
 static void map_and_populate(struct quire *ch, struct qr_ahead *a)
@@ -135,6 +144,30 @@ static void next_step(struct quire *ch, struct qr_task *task)
         settle(ch, a, 0);
 }
 
+static void renewed(struct quire *ch, struct qr_task *task)
+{
+    (void)task; /* refused by an older kernel: each first store to a block faults, no more */
+    ch->ahead->renewing = 0;
+}
+
+/*
+ * A commit write-protects what it has written, so the first store to each block of a page that is
+ * used again would fault. The frame of the next page is made writable as a whole, before.
+ */
+static void renew(struct quire *ch, uint64_t page_no)
+{
+    struct qr_ahead *a = ch->ahead;
+    struct qr_place place;
+    if (!qr_pace_writes_back(ch) || a->renewing || a->renewed > page_no ||
+        qr_locate(ch, page_no, &place) != 0)
+        return;
+    a->renewed = page_no + 1;
+    a->renewing = 1;
+    a->renewal.op.address = place.frame->header;
+    a->renewal.op.size = ch->view.sb->frame_bytes;
+    qr_keeper_submit(ch, &a->renewal);
+}
+
 void qr_ahead(struct quire *ch)
 {
     struct qr_ahead *a = ch->ahead;
@@ -143,6 +176,8 @@ void qr_ahead(struct quire *ch)
     /* relaxed: a hint; a later tail has asked for itself. */
     uint64_t tail = qr_load_relaxed(&ch->view.live->tail_page);
     int rc = tail + 1 < QR_PAGE_MAX ? qr_prepare_ahead(ch, tail + 1) : 0;
+    if (rc == 0)
+        renew(ch, tail + 1);
     if (rc == 0 && qr_spares(ch, ch->pages_ahead) >= ch->pages_ahead)
         return;
     if (!take_frame(ch, a)) {

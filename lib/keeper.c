@@ -13,6 +13,8 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
+#define LOOK_AGAIN_NS 1000000u
+
 enum engine_state { ENGINE_NONE, ENGINE_READY };
 enum thread_state { THREAD_NONE, THREAD_RUNS, THREAD_OVER };
 
@@ -23,6 +25,7 @@ struct qr_keeper {
     qr_atomic_u32 state;    /* enum engine_state */
     qr_atomic_u32 wants;    /* enum qr_want */
     qr_atomic_u32 user_fd;  /* 1 + the eventfd for the caller's loop; 0 none */
+    qr_atomic_u32 owed;     /* ended, and the caller's loop was not told; written under the drive */
     pthread_mutex_t start;  /* engine, thread and eventfd are made */
     pthread_mutex_t drive;  /* submit, reap, and all below */
     qr_atomic_u32 threaded; /* enum thread_state; written under start, and at the end */
@@ -97,27 +100,47 @@ void qr_keeper_leave(struct quire *ch)
     pthread_mutex_unlock(&ch->keeper->drive);
 }
 
-int qr_keeper_drive(struct quire *ch)
+int qr_keeper_dispatch(struct quire *ch)
 {
     int rc = qr_keeper_start(ch);
     if (rc != 0)
         return rc;
     if (!qr_keeper_enter(ch))
         return 0; /* what there is to do is being done */
-    int n = drive(ch);
+    /* relaxed, both: written under the drive only */
+    int n = drive(ch) + (int)qr_load_relaxed(&ch->keeper->owed);
+    qr_store_relaxed(&ch->keeper->owed, 0u);
     qr_keeper_leave(ch);
     return n;
 }
 
+/*
+ * Driving makes the engine's descriptor unreadable. Where the caller's loop lives by it, what it
+ * was not told of is owed: the descriptor is made readable again until the loop has dispatched.
+ */
+static int drive_aside(struct quire *ch)
+{
+    struct qr_keeper *k = ch->keeper;
+    if (!qr_keeper_enter(ch))
+        return 0;
+    int n = drive(ch);
+    if (n > 0 && ch->caller_keeps)
+        qr_add_relaxed(&k->owed, (uint32_t)n); /* relaxed, both: under the drive only */
+    if (qr_load_relaxed(&k->owed) > 0)
+        qr_engine_wake(k->engine);
+    qr_keeper_leave(ch);
+    return n;
+}
+
+void qr_keeper_drive(struct quire *ch)
+{
+    if (qr_keeper_start(ch) == 0)
+        (void)drive_aside(ch);
+}
+
 void qr_keeper_help(struct quire *ch)
 {
-    if (!qr_keeper_enter(ch)) {
-        sched_yield();
-        return;
-    }
-    int n = drive(ch);
-    qr_keeper_leave(ch);
-    if (n == 0)
+    if (drive_aside(ch) == 0)
         sched_yield();
 }
 
@@ -139,8 +162,12 @@ void qr_keeper_help_until(struct quire *ch, uint64_t deadline_ns)
         sched_yield();
         return;
     }
-    poll_until(qr_engine_fd(ch->keeper->engine), deadline_ns);
-    qr_keeper_help(ch);
+    /* Readable for the loop's sake, the descriptor is nothing to sleep on. */
+    uint64_t soon = qr_now() + LOOK_AGAIN_NS;
+    if (drive_aside(ch) == 0 && qr_load_relaxed(&ch->keeper->owed) != 0) /* relaxed: a hint */
+        poll_until(-1, deadline_ns < soon ? deadline_ns : soon);
+    else
+        poll_until(qr_engine_fd(ch->keeper->engine), deadline_ns);
 }
 
 static void *keep(void *argument)

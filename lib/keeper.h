@@ -35,8 +35,11 @@ void qr_keeper_free(struct quire *ch);
 
 /* Asks the driver. Any thread; no more than an atomic access when somebody has asked already. */
 void qr_keeper_want(struct quire *ch, uint32_t wants);
-/* Drives once, if nobody else does. The number of operations that had ended; or QUIRE_EENGINE. */
-int qr_keeper_drive(struct quire *ch);
+/* For the caller's loop: drives once, if nobody else does. The number of operations that have ended
+ * since the last time; or QUIRE_EENGINE, -errno. */
+int qr_keeper_dispatch(struct quire *ch);
+/* The same for any other call: the loop is told all the same. */
+void qr_keeper_drive(struct quire *ch);
 /* 1 when a thread of the library drives. */
 int qr_keeper_runs(struct quire *ch);
 /* For who waits for an operation: drives once, or yields the processor to who does. */

@@ -23,7 +23,7 @@ int quire_dispatch(quire_t *ch)
     if (n != 0)
         return n;
     qr_channel_ref(ch); /* closed meanwhile, it is taken apart when this has ended */
-    n = ch->caller_keeps ? qr_keeper_drive(ch) : qr_keeper_fd_clear(ch);
+    n = ch->caller_keeps ? qr_keeper_dispatch(ch) : qr_keeper_fd_clear(ch);
     if (n >= 0 && qr_poisoned(ch))
         n = QUIRE_EPOISONED;
     (void)qr_channel_unref(ch);

@@ -83,6 +83,11 @@ uint64_t qr_pace_mask(const struct quire *ch)
     return ch->pace ? ch->pace->mask : UINT64_MAX;
 }
 
+int qr_pace_writes_back(const struct quire *ch)
+{
+    return ch->pace && ch->pace->interval;
+}
+
 void qr_pace_start(struct quire *ch)
 {
     if (ch->pace && ch->pace->interval)

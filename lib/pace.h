@@ -25,6 +25,8 @@ static inline uint64_t qr_pace_strides(uint64_t mask, uint64_t slot, uint64_t n)
 {
     return mask == UINT64_MAX ? 0 : ((slot + n) & ~mask) - (slot & ~mask);
 }
+/* 1 when commits go on behind the producers, page after page. */
+int qr_pace_writes_back(const struct quire *ch);
 /* Messages were claimed by a consumer. */
 void qr_pace_received(struct quire *ch, uint32_t messages);
 /* A publisher found the attention bit and lowered it. */

@@ -78,7 +78,7 @@ void qr_shrink(struct quire *ch)
         return;
     qr_keeper_want(ch, QR_WANT_SHRINK);
     if (ch->caller_keeps)
-        (void)qr_keeper_drive(ch); /* the caller may never dispatch */
+        qr_keeper_drive(ch); /* the caller may never dispatch */
 }
 
 void qr_give_back(struct quire *ch)

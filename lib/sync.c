@@ -38,7 +38,7 @@ int quire_sync_start(quire_t *ch)
         return QUIRE_EPOISONED;
     qr_keeper_want(ch, QR_WANT_COMMIT);
     if (!qr_keeper_runs(ch))
-        (void)qr_keeper_drive(ch); /* on its way now, not when the loop comes round */
+        qr_keeper_drive(ch); /* on its way now, not when the loop comes round */
     return 0;
 }
 

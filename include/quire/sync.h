@@ -30,9 +30,7 @@ QUIRE_API QUIRE_MUST_CHECK int quire_sync(quire_t *channel, uint64_t position,
 
 /*
  * Asks for a commit that covers everything published now, and returns at once. When it is done
- * quire_durable_position has advanced and quire_fd is readable; with QUIRE_KEEPER_CALLER only until
- * some call has taken the completion in, which quire_dispatch does and calls that wait for the disk
- * or give pages back may do: look at the position before you poll.
+ * quire_durable_position has advanced and quire_fd is readable until the next quire_dispatch.
  * Returns 0, or a code of quire_sync but QUIRE_TIMEDOUT and QUIRE_EAGAIN; -errno when no engine is
  * to be had.
  */

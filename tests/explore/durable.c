@@ -179,7 +179,7 @@ void do_commit(void *argument)
     const struct actor *a = argument;
     for (uint32_t i = 0; i < a->count; i++) {
         qr_keeper_want(a->w->channel, QR_WANT_COMMIT);
-        (void)qr_keeper_drive(a->w->channel);
+        qr_keeper_drive(a->w->channel);
     }
 }
 
