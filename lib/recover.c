@@ -273,9 +273,28 @@ static void settle_head(struct quire *ch, struct qr_group_block *b, uint64_t tai
     qr_store_relaxed(&b->head, qr_head(QUIRE_POSITION(page, slot), QR_OWNER_NOBODY));
 }
 
+/* Maps what there is first: a frame that cannot be mapped at the moment is not a damaged one, and
+ * the repair would give up its page. */
+static int map_frames(struct quire *ch)
+{
+    for (uint32_t f = 0; f < ch->frames_cap; f++) {
+        const struct qr_frame *frame;
+        uint64_t page = qr_life_page(qr_load_relaxed(&ch->view.life[f]));
+        int rc = page == QR_PAGE_ABSENT || page == QR_PAGE_BUSY
+                     ? 0
+                     : qr_store_frame(ch->store, f, &frame);
+        if (rc != 0 && rc != QUIRE_EBADFILE && rc != QUIRE_ENOENT)
+            return rc;
+    }
+    return 0;
+}
+
 int qr_recover(struct quire *ch, int other_boot)
 {
     uint64_t tail;
+    int rc = map_frames(ch);
+    if (rc != 0)
+        return rc;
     clear_waiting(ch);
     qr_void_refold(ch);
     settle_frames(ch, &tail);

@@ -203,16 +203,18 @@ void qr_frame_made(struct quire *ch, uint32_t frame, int rc)
 
 /*
  * Gives an absent frame of [from, to) storage. 0; QUIRE_FULL when there is none; QUIRE_EAGAIN when
- * somebody is making or giving back one this moment; or an error.
+ * somebody is making or giving back one this moment, or has done so since the survey; or an error.
  */
-static int make_frame(struct quire *ch, uint32_t from, uint32_t to, uint32_t *frame, uint64_t *life)
+static int make_frame(struct quire *ch, uint64_t page_no, uint32_t from, uint32_t to,
+                      uint32_t *frame, uint64_t *life)
 {
     int none = QUIRE_FULL;
     for (uint32_t f = from; f < to; f++) {
         /* [A6 life] pairs with R6. */
         uint64_t old = qr_load_acquire(&ch->view.life[f]);
-        if (qr_life_page(old) == QR_PAGE_BUSY || qr_life_page(old) == QR_PAGE_FREE)
-            none = QUIRE_EAGAIN; /* made, or come free, since the survey */
+        if (qr_life_page(old) == QR_PAGE_BUSY || qr_life_page(old) == QR_PAGE_FREE ||
+            qr_life_page(old) == page_no)
+            none = QUIRE_EAGAIN;
         if (qr_life_page(old) != QR_PAGE_ABSENT)
             continue;
         /* [A6 life] [R6 life] the frame is ours alone while BUSY. */
@@ -239,7 +241,7 @@ static int extend(struct quire *ch, uint64_t page_no, uint32_t blocked, uint32_t
                   uint64_t *life)
 {
     uint32_t end = ch->policy == QUIRE_FULL_GROW ? ch->frames_cap : ch->frames_base;
-    int rc = make_frame(ch, 0, end, frame, life);
+    int rc = make_frame(ch, page_no, 0, end, frame, life);
     if (rc != QUIRE_FULL || ch->policy != QUIRE_FULL_DROP_OLDEST || page_no == 0)
         return rc;
     /* Pages given up but still borrowed from are replaced, up to the spare frames, of which none
@@ -247,9 +249,9 @@ static int extend(struct quire *ch, uint64_t page_no, uint32_t blocked, uint32_t
     if (blocked > 0)
         qr_keeper_help(ch);
     if (blocked > qr_load_relaxed(&ch->frames_extra)) { /* relaxed: a counter */
-        rc = make_frame(ch, ch->frames_base, ch->frames_cap, frame, life);
-        if (rc == 0)
-            return 0;
+        rc = make_frame(ch, page_no, ch->frames_base, ch->frames_cap, frame, life);
+        if (rc == 0 || rc == QUIRE_EAGAIN)
+            return rc;
     }
     rc = qr_evict(ch, page_no - 1);
     return rc == 0 ? QUIRE_EAGAIN : rc;

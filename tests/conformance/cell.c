@@ -56,6 +56,14 @@ quire_t *cell_small(uint32_t max_pages)
     return cell_policy(max_pages, QUIRE_FULL_BLOCK);
 }
 
+quire_t *cell_still(uint32_t max_pages)
+{
+    struct quire_options options = cell_options(SMALL_PAGE, max_pages);
+
+    options.keeper = QUIRE_KEEPER_CALLER;
+    return cell_open(&options);
+}
+
 quire_t *cell_reopen(void)
 {
     struct quire_options options = QUIRE_OPTIONS_INIT;

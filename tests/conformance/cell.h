@@ -41,6 +41,8 @@ quire_t *cell_open(const struct quire_options *options);
 /* The same with 4 KiB pages and the policy BLOCK. */
 quire_t *cell_small(uint32_t max_pages);
 quire_t *cell_policy(uint32_t max_pages, enum quire_full_policy policy);
+/* The same as cell_small where nothing happens between calls: no thread of the library. */
+quire_t *cell_still(uint32_t max_pages);
 /* Directory cells: opens the channel that is there. */
 quire_t *cell_reopen(void);
 

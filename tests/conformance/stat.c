@@ -116,7 +116,7 @@ static void of_groups(void)
 
 static void of_pages(void)
 {
-    quire_t *channel = cell_small(6);
+    quire_t *channel = cell_still(6);
     quire_tx_t *tx = open_tx(channel);
     quire_rx_t *rx = open_rx(channel, "g");
     struct quire_page_stat pages[16];
@@ -154,7 +154,7 @@ static void of_pages(void)
 
 static void of_used_and_free_pages(void)
 {
-    quire_t *channel = cell_small(4);
+    quire_t *channel = cell_still(4);
     quire_tx_t *tx = open_tx(channel);
     quire_rx_t *rx = open_rx(channel, "g");
     struct quire_stat stat;

@@ -9,6 +9,7 @@
 #include <pages/io.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <tests/durable/rig.h>
 #include <unistd.h>
 
@@ -184,6 +185,11 @@ static void live(struct life *life)
         check_durable(life, quire_durable_position(life->channel));
         close_all(life);
     }
+    if (open_all(life)) {
+        send_some(life, 3);
+        receive(life, 3);
+        close_all(life);
+    }
 }
 
 /* The disk is well again. */
@@ -342,7 +348,45 @@ static void calls_fail_with_each(void)
     fail_all(QUIRE_DURABLE_EACH);
 }
 
+/* What a repair cannot look at for the moment it must not give up. */
+static void repairs_that_are_cut_short(void)
+{
+    static const enum qr_io_call kinds[] = {QR_IO_OPEN,    QR_IO_PREAD, QR_IO_MMAP,
+                                            QR_IO_MADVISE, QR_IO_FSTAT, QR_IO_MALLOC};
+    for (uint32_t k = 0; k < sizeof(kinds) / sizeof(kinds[0]); k++) {
+        int hit = 1;
+        for (uint64_t nth = 1; hit; nth++) {
+            struct quire_options options = rig_options(QUIRE_DURABLE_NONE, 6);
+            struct rig rig = {0};
+            int status;
+            temp_path(rig.path, "channel");
+            pid_t child = fork();
+            CHECK(child >= 0);
+            if (child == 0) {
+                rig_open(&rig, &options);
+                for (uint32_t i = 0; i < 3 * PER_PAGE; i++) {
+                    CHECK_OK(rig_send(&rig));
+                }
+                _exit(0);
+            }
+            CHECK_EQ(waitpid(child, &status, 0), child);
+            CHECK_EQ(status, 0);
+            qr_io_fault_kind(kinds[k], nth, EIO, 0);
+            int rc = quire_open(&rig.channel, rig.path, &options);
+            hit = qr_io_fault_hit();
+            qr_io_fault(0, 0, 0);
+            CHECK(rc == 0 || rig.channel == NULL);
+            (void)quire_close(rig.channel);
+            rig_reopen_when_free(&rig, &options);
+            CHECK_EQ(rig_receive(rig.channel, "g", 0), 3 * PER_PAGE);
+            rig_close(&rig);
+            temp_remove(rig.path);
+        }
+    }
+}
+
 static const struct test_case cases[] = {
+    {"fault_repairs_that_are_cut_short", repairs_that_are_cut_short, 0},
     {"fault_calls_fail_with_none", calls_fail_with_none, 120},
     {"fault_calls_fail_with_interval", calls_fail_with_interval, 120},
     {"fault_calls_fail_with_each", calls_fail_with_each, 120},
