@@ -3,7 +3,8 @@
 #include <lib/recycle.h>
 #include <lib/turn.h>
 
-#define SUM_MASK ((1ull << 48) - 1)
+#define SUM_MASK   ((1ull << 48) - 1)
+#define FOLD_LOOKS 1000u
 
 /* live.account: sum:48 | page:16. Pages from that page to the tail all have frames, so there are
  * fewer than 2^16 of them and the low bits tell which it is. */
@@ -78,17 +79,18 @@ void qr_void_set(struct qr_frame_header *header, uint64_t page_no, uint32_t n)
     qr_store_relaxed(&header->void_now, qr_slot(page_no, n)); /* relaxed: alone */
 }
 
-/* 1 when now counts another page with the low bits of page_no. */
-static int now_aliases(uint64_t now, uint64_t page_no)
+static int low_bits_are(uint64_t now, uint64_t page_no)
 {
     uint32_t page = (uint32_t)(now >> 32) - 1; /* low bits of the page number */
-    return now != 0 && ((page ^ page_no) & 0xffffu) == 0 && !qr_slot_is(now, qr_slot_tag(page_no));
+    return now != 0 && ((page ^ page_no) & 0xffffu) == 0;
 }
 
 /*
  * Only low bits of the page stand in void_past. A count of a page 65536 pages ago would pass for
- * one of page_no: before void_past says page_no, such a count has gone into the sum and void_now
- * is cleared. Each step leaves the frame's count as it was.
+ * one of page_no; and so would one of page_no itself, when the frame held that page before and a
+ * producer that slept has taken it for the page once more, in vain. So before void_past says
+ * page_no, such a count has gone into the sum and void_now is cleared. Each step leaves the
+ * frame's count as it was.
  */
 void qr_void_turn(struct quire *ch, struct qr_frame_header *header, uint32_t frame_id,
                   uint64_t page_no)
@@ -99,18 +101,24 @@ void qr_void_turn(struct quire *ch, struct qr_frame_header *header, uint32_t fra
     uint64_t past = qr_load_acquire(&header->void_past);
     /* [A6 life] pairs with R6. */
     while (qr_life_page(qr_load_acquire(&ch->view.life[frame_id])) == page_no) {
-        uint64_t now = qr_load_relaxed(&header->void_now); /* relaxed: the page is complete */
-        uint64_t sum = (past >> 16) + now_count(past, now);
-        int alias = now_aliases(now, page_no);
+        uint64_t now = qr_load_acquire(&header->void_now);    /* [A26 void] before the look below */
+        uint64_t again = qr_load_acquire(&header->void_past); /* [A26 void] pairs with R26 */
+        int same = low_bits_are(now, page_no);
+        int alias = same && !qr_slot_is(now, qr_slot_tag(page_no));
+        if (again != past) {
+            past = again;
+            continue;
+        }
         if ((past & 0xffffu) == bits && !alias)
             return;
-        if ((past & 0xffffu) != bits && alias) {
-            /* [A26 void] not counted where it stands: void_past names another page. */
+        if ((past & 0xffffu) != bits && same) {
+            /* [A26 void] not counted where it stands, and not page_no's yet: that is counted only
+             * once void_past says page_no. */
             (void)qr_cas_acquire(&header->void_now, &now, 0u);
-            past = qr_load_acquire(&header->void_past); /* [A26 void] pairs with R26 */
             continue;
         }
         /* An alias that void_past names goes by way of a page that is neither. */
+        uint64_t sum = (past >> 16) + now_count(past, now);
         uint64_t to = alias ? bits ^ 0x8000u : bits;
         /* [R26 void] pairs with A26. Fails against a rival for an older page, too: once more. */
         if (qr_cas_acq_rel(&header->void_past, &past, sum << 16 | to))
@@ -134,13 +142,29 @@ static const struct qr_frame *counting_frame(struct quire *ch, uint32_t f)
     return qr_store_frame(ch->store, f, &frame) == 0 ? frame : NULL;
 }
 
-uint64_t qr_void_total(struct quire *ch)
+static uint64_t frames_voids(struct quire *ch)
 {
-    uint64_t n = qr_load_relaxed(&ch->view.live->voids); /* relaxed: a figure */
+    uint64_t n = 0;
     for (uint32_t f = 0; f < ch->frames_cap; f++) {
         const struct qr_frame *frame = counting_frame(ch, f);
         n += frame ? frame_voids(frame->header) : 0;
     }
+    return n;
+}
+
+/* While a fold goes on its count is in two places. It is a matter of a few stores, but one that
+ * was cut short stays until the repair: an observer does not wait for ever. */
+uint64_t qr_void_total(struct quire *ch)
+{
+    struct qr_live *live = ch->view.live;
+    uint64_t folded, n;
+    uint32_t tries = FOLD_LOOKS;
+    do {
+        /* relaxed, all: figures; a fold changes the sum. */
+        folded = qr_load_relaxed(&live->voids);
+        n = folded + frames_voids(ch);
+    } while (--tries > 0 &&
+             (qr_load_relaxed(&live->fold_frame) != 0 || qr_load_relaxed(&live->voids) != folded));
     return n & SUM_MASK;
 }
 

@@ -201,6 +201,15 @@ void qr_frame_made(struct quire *ch, uint32_t frame, int rc)
     qr_freed(ch, ch->view.live);
 }
 
+static int being_made(struct quire *ch, uint32_t from, uint32_t to)
+{
+    for (uint32_t f = from; f < to; f++)
+        /* [A6 life] pairs with R6. */
+        if (qr_life_page(qr_load_acquire(&ch->view.life[f])) == QR_PAGE_BUSY)
+            return 1;
+    return 0;
+}
+
 /*
  * Gives an absent frame of [from, to) storage. 0; QUIRE_FULL when there is none; QUIRE_EAGAIN when
  * somebody is making or giving back one this moment, or has done so since the survey; or an error.
@@ -228,6 +237,8 @@ static int make_frame(struct quire *ch, uint64_t page_no, uint32_t from, uint32_
             rc = qr_store_frame(ch->store, f, &mapped);
         *life = qr_life(QR_PAGE_FREE, 0);
         qr_frame_made(ch, f, rc);
+        if (rc == QUIRE_ENOSPC && being_made(ch, from, to))
+            return QUIRE_EAGAIN; /* with the room that this one lacked */
         if (rc != 0)
             return rc;
         *frame = f;

@@ -21,7 +21,7 @@ static void growth_meets_the_end_of_the_disk(void)
     disk_give("some");
     CHECK_CODE(spool_send(&spool, MANY), QUIRE_ENOSPC);
     CHECK(spool.sent >= first + SOME / 2 / SPOOL_BYTES);
-    CHECK_CODE(spool_send(&spool, 1), QUIRE_ENOSPC);
+    CHECK_CODE(spool_send(&spool, MANY), QUIRE_ENOSPC);
     disk_sync();
     spool_churn(&spool); /* what it has it can use */
     CHECK_CODE(spool_send(&spool, MANY), QUIRE_ENOSPC);

@@ -63,3 +63,24 @@ Test(account, a_turn_that_is_helped_counts_once)
     turn(65536 + 3, 0);
     cr_expect_eq(qr_void_total(channel), 3);
 }
+
+Test(account, a_page_the_frame_is_taken_for_once_more)
+{
+    turn(3, 2);
+    turn(8, 1);
+    turn(3, 0);
+    cr_expect_eq(qr_void_total(channel), 3, "what had gone into the sum was counted again");
+    turn(9, 0);
+    cr_expect_eq(qr_void_total(channel), 3);
+}
+
+Test(account, and_where_nothing_came_between)
+{
+    turn(3, 2);
+    turn(8, 0);
+    turn(3, 0);
+    cr_expect_eq(qr_void_total(channel), 2);
+    turn(3, 0);
+    turn(65536 + 3, 4);
+    cr_expect_eq(qr_void_total(channel), 6);
+}
