@@ -5,6 +5,7 @@
  * disk.
  */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <linux/fiemap.h>
@@ -37,7 +38,11 @@ static void look_at(int fd, uint64_t size)
     u.map.fm_length = size;
     u.map.fm_flags = FIEMAP_FLAG_SYNC;
     u.map.fm_extent_count = EXTENTS;
-    CHECK(ioctl(fd, FS_IOC_FIEMAP, &u.map) == 0);
+    /* Work of the ring that this thread opened may interrupt it. */
+    int rc;
+    while ((rc = ioctl(fd, FS_IOC_FIEMAP, &u.map)) != 0 && errno == EINTR) {
+    }
+    CHECK_EQ(rc, 0);
     CHECK(u.map.fm_mapped_extents < EXTENTS);
     uint64_t there = 0;
     for (uint32_t i = 0; i < u.map.fm_mapped_extents; i++) {
