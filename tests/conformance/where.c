@@ -81,7 +81,7 @@ static void newest_is_from_now_on(void)
 
 static void at_every_page(void)
 {
-    quire_t *channel = cell_small(4);
+    quire_t *channel = cell_still(4);
     quire_tx_t *tx = open_tx(channel);
     uint64_t sent = fill(tx, 1, 0, SIZE);
     char name[] = "p0";
