@@ -3,6 +3,7 @@
 #include <lib/commit.h>
 #include <lib/keeper.h>
 #include <lib/pace.h>
+#include <lib/recycle.h>
 #include <lib/sync_set.h>
 #include <lib/turn.h>
 #include <lib/tx.h>
@@ -13,7 +14,6 @@
 
 #define ENGINE_SYNCS  16u      /* at once */
 #define GATHER_MAX_NS 1000000u /* a stalled device is no reason to stall */
-#define LOOK_AGAIN_NS 10000000u
 
 enum committer { COMMITTER_NONE, COMMITTER_CALLER, COMMITTER_ENGINE };
 
@@ -127,8 +127,6 @@ static void end(struct quire *ch)
         qr_add_relaxed(&c->commits, 1u); /* relaxed, both: figures */
         qr_add_relaxed(&c->ns, c->took_ns);
     }
-    if (c->result != 0 && c->set.cursors)
-        qr_pace_cursors_again(ch);
     /* relaxed, both: hints */
     c->crowd = qr_load_relaxed(&c->waiting[0]) + qr_load_relaxed(&c->waiting[1]);
 }
@@ -242,13 +240,11 @@ static int rest(struct quire *ch, uint32_t seen, uint64_t deadline_ns)
     if (deadline_ns != QUIRE_FOREVER && qr_now() >= deadline_ns)
         return QUIRE_TIMEDOUT;
     /* relaxed: a hint. The engine's commit ends only when somebody drives. Another driver may take
-     * the completion between this look and the sleep, so the sleep is short. */
-    if (!qr_keeper_runs(ch) && qr_load_relaxed(&c->busy) == COMMITTER_ENGINE) {
-        uint64_t soon = qr_now() + LOOK_AGAIN_NS;
-        qr_keeper_help_until(ch, deadline_ns < soon ? deadline_ns : soon);
-    } else {
+     * the completion between this look and the sleep, which is short for that. */
+    if (!qr_keeper_runs(ch) && qr_load_relaxed(&c->busy) == COMMITTER_ENGINE)
+        qr_keeper_help_until(ch, deadline_ns);
+    else
         qr_wait_futex(&c->seq, seen, deadline_ns);
-    }
     return 0;
 }
 
@@ -314,6 +310,8 @@ static void submit_files(struct quire *ch)
     }
     if (c->in_flight > 0)
         return;
+    if (c->result != 0 && c->set.cursors)
+        qr_pace_cursors_again(ch);
     finish(ch);
 }
 
@@ -356,31 +354,23 @@ void qr_commit_start(struct quire *ch)
 
 /* --- after a crash ------------------------------------------------------------------------- */
 
-/*
- * Writes to every block what it holds, so that the kernel takes it for new. A compare-exchange: an
- * addition of nothing may be compiled to a load. Alone in the channel.
- */
-static void touch(void *from, uint64_t bytes)
-{
-    unsigned char *at = from;
-    for (uint64_t offset = 0; offset < bytes; offset += QR_BLOCK) {
-        qr_atomic_u64 *word = (qr_atomic_u64 *)(at + offset);
-        uint64_t same = qr_load_relaxed(word);   /* relaxed, both: alone, no other value */
-        (void)qr_cas_acq_rel(word, &same, same); /* [A22 references] as the last of all: alone */
-    }
-}
-
-static void touch_all(struct quire *ch)
+/* Every block is new to the kernel again: what the failed sync dropped is written once more. */
+static int touch_all(struct quire *ch)
 {
     const struct qr_frame *frame;
     uint32_t count = qr_group_count(ch), high = qr_load_relaxed(&ch->frames_high); /* relaxed */
     struct qr_group_list *list = qr_groups(ch);
-    for (uint32_t f = 0; f < high; f++)
-        if (qr_store_frame(ch->store, f, &frame) == 0)
-            touch(frame->header, ch->view.sb->frame_bytes);
-    touch((unsigned char *)ch->view.live - QR_LIVE_OFFSET, ch->view.sb->control_bytes);
+    for (uint32_t f = 0; f < high; f++) {
+        int rc = qr_frame_there(ch, f, &frame);
+        if (rc < 0)
+            return rc;
+        if (rc == 1)
+            qr_store_touch(frame->header, ch->view.sb->frame_bytes);
+    }
+    qr_store_touch((unsigned char *)ch->view.live - QR_LIVE_OFFSET, ch->view.sb->control_bytes);
     for (uint32_t i = 0; i < count; i++)
-        touch(list->group[i]->block, sizeof(struct qr_group_block));
+        qr_store_touch(list->group[i]->block, sizeof(struct qr_group_block));
+    return 0;
 }
 
 int qr_commit_resume(struct quire *ch)
@@ -388,10 +378,12 @@ int qr_commit_resume(struct quire *ch)
     /* relaxed, all: alone in the channel. */
     if (qr_load_relaxed(&ch->view.live->commit_intent) == 0 || qr_poisoned(ch))
         return 0;
-    touch_all(ch);
+    int rc = touch_all(ch);
+    if (rc != 0)
+        return rc;
     struct qr_sync_set *set = &ch->commit->set;
     set->first_page = 0; /* nothing is taken for durable */
     set->named_pages = 0;
-    int rc = qr_commit_last(ch);
+    rc = qr_commit_last(ch);
     return rc == QUIRE_EPOISONED ? 0 : rc;
 }

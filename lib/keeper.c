@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-#define LOOK_AGAIN_NS 1000000u
+#define LOOK_AGAIN_NS 1000000u /* the longest sleep of who helps */
 
 enum engine_state { ENGINE_NONE, ENGINE_READY };
 enum thread_state { THREAD_NONE, THREAD_RUNS, THREAD_OVER };
@@ -162,12 +162,13 @@ void qr_keeper_help_until(struct quire *ch, uint64_t deadline_ns)
         sched_yield();
         return;
     }
-    /* Readable for the loop's sake, the descriptor is nothing to sleep on. */
     uint64_t soon = qr_now() + LOOK_AGAIN_NS;
-    if (drive_aside(ch) == 0 && qr_load_relaxed(&ch->keeper->owed) != 0) /* relaxed: a hint */
-        poll_until(-1, deadline_ns < soon ? deadline_ns : soon);
+    uint64_t until = deadline_ns < soon ? deadline_ns : soon;
+    /* Readable for the loop's sake, the descriptor is nothing to sleep on. relaxed: a hint */
+    if (drive_aside(ch) == 0 && qr_load_relaxed(&ch->keeper->owed) != 0)
+        poll_until(-1, until);
     else
-        poll_until(qr_engine_fd(ch->keeper->engine), deadline_ns);
+        poll_until(qr_engine_fd(ch->keeper->engine), until);
 }
 
 static void *keep(void *argument)

@@ -44,8 +44,8 @@ void qr_keeper_drive(struct quire *ch);
 int qr_keeper_runs(struct quire *ch);
 /* For who waits for an operation: drives once, or yields the processor to who does. */
 void qr_keeper_help(struct quire *ch);
-/* The same, and sleeps until the engine has something or the deadline passes. Only where no keeper
- * thread would do it. */
+/* The same, and sleeps until the engine has something, the deadline passes, or for a moment:
+ * another driver may take what it would wake for. Only where no keeper thread would do it. */
 void qr_keeper_help_until(struct quire *ch, uint64_t deadline_ns);
 
 /* Opens the engine, if it is not yet: 0, QUIRE_EENGINE, QUIRE_EFORKED, -errno. Any thread. */

@@ -137,9 +137,8 @@ int qr_pace_cursors(struct quire *ch)
 
 void qr_pace_cursors_again(struct quire *ch)
 {
-    /* relaxed: a counter; the next commit takes them. */
     if (ch->pace)
-        qr_store_relaxed(&ch->pace->received, ch->pace->cursor_every);
+        qr_pace_received(ch, 1);
 }
 
 void qr_pace_begun(struct quire *ch)

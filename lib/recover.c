@@ -279,11 +279,8 @@ static int map_frames(struct quire *ch)
 {
     for (uint32_t f = 0; f < ch->frames_cap; f++) {
         const struct qr_frame *frame;
-        uint64_t page = qr_life_page(qr_load_relaxed(&ch->view.life[f]));
-        int rc = page == QR_PAGE_ABSENT || page == QR_PAGE_BUSY
-                     ? 0
-                     : qr_store_frame(ch->store, f, &frame);
-        if (rc != 0 && rc != QUIRE_EBADFILE && rc != QUIRE_ENOENT)
+        int rc = qr_frame_there(ch, f, &frame);
+        if (rc < 0)
             return rc;
     }
     return 0;

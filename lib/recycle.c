@@ -38,6 +38,17 @@ int qr_complete(const struct qr_frame *frame, uint64_t page_no, uint32_t final)
     return 1;
 }
 
+int qr_frame_there(struct quire *ch, uint32_t frame_id, const struct qr_frame **out)
+{
+    uint64_t page = qr_life_page(qr_load_acquire(&ch->view.life[frame_id])); /* [A6 life] with R6 */
+    if (page == QR_PAGE_ABSENT || page == QR_PAGE_BUSY)
+        return 0;
+    int rc = qr_store_frame(ch->store, frame_id, out);
+    if (rc == 0)
+        return 1;
+    return rc == QUIRE_EBADFILE || rc == QUIRE_ENOENT ? 0 : rc;
+}
+
 int qr_holds(struct quire *ch, uint32_t frame_id, uint64_t page_no)
 {
     /* [A4 directory] pairs with R4 in turn.c. */

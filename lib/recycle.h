@@ -12,6 +12,12 @@ int64_t qr_final(const struct qr_frame *frame, uint64_t page_no);
 int qr_complete(const struct qr_frame *frame, uint64_t page_no, uint32_t final);
 
 /*
+ * The frame, mapped, for who looks at every frame of the channel: 1; 0 when there is none, or no
+ * file to believe in; or why it cannot be mapped at the moment, which makes nothing damaged.
+ */
+int qr_frame_there(struct quire *ch, uint32_t frame, const struct qr_frame **out);
+
+/*
  * 1 when a frame whose life word says page_no is that page; 0 when it lost the page to a rival
  * frame and holds nothing.
  */

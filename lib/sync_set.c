@@ -46,29 +46,36 @@ static int64_t claimed(struct quire *ch, const struct qr_place *place)
 }
 
 /*
- * The page that frame holds, if it was opened: 1. The life word is asked and not the directory,
- * whose entry may have gone to a later page while a claim in this one is still open. A frame that
- * changes hands meanwhile held a page that every group had finished.
+ * The page that frame holds, if it was opened and is not before from: 1; 0; or why the frame cannot
+ * be mapped. The life word is asked and not the directory, whose entry may have gone to a later
+ * page while a claim in this one is still open. A frame that changes hands meanwhile held a page
+ * that every group had finished.
  */
-static int held(struct quire *ch, uint32_t frame, struct qr_place *place)
+static int held(struct quire *ch, uint32_t frame, uint64_t from, struct qr_place *place)
 {
     place->frame_id = frame;
     place->page_no = qr_life_page(qr_load_acquire(&ch->view.life[frame])); /* [A6 life] with R6 */
-    return place->page_no < QR_PAGE_MAX && qr_store_frame(ch->store, frame, &place->frame) == 0 &&
-           /* [A12 page_no] pairs with R12. */
-           qr_load_acquire(&place->frame->header->page_no) == place->page_no &&
+    if (place->page_no < from || place->page_no >= QR_PAGE_MAX)
+        return 0;
+    int rc = qr_store_frame(ch->store, frame, &place->frame);
+    if (rc != 0)
+        return rc == QUIRE_ENOENT ? 0 : rc; /* given back this moment */
+    /* [A12 page_no] pairs with R12. */
+    return qr_load_acquire(&place->frame->header->page_no) == place->page_no &&
            claimed(ch, place) >= 0;
 }
 
-/* The first opened page from page_no on that a frame holds: 1, or 0. Those between are recycled. */
+/* The first opened page from page_no on that a frame holds: 1; 0; or an error. */
 static int first_held(struct quire *ch, uint64_t page_no, struct qr_place *first)
 {
     struct qr_place place;
     uint32_t high = qr_load_relaxed(&ch->frames_high); /* relaxed: a bound that only grows */
     int found = 0;
     for (uint32_t f = 0; f < high; f++) {
-        if (!held(ch, f, &place) || place.page_no < page_no ||
-            (found && place.page_no >= first->page_no))
+        int rc = held(ch, f, page_no, &place);
+        if (rc < 0)
+            return rc;
+        if (rc == 0 || (found && place.page_no >= first->page_no))
             continue;
         *first = place;
         found = 1;
@@ -76,18 +83,28 @@ static int first_held(struct quire *ch, uint64_t page_no, struct qr_place *first
     return found;
 }
 
-/* Position behind the last claim there is now. */
-static uint64_t claims_end(struct quire *ch)
+/* The same: most often the page is where the directory says. Those between are recycled. */
+static int seek(struct quire *ch, uint64_t page_no, struct qr_place *first)
+{
+    if (qr_locate(ch, page_no, first) == 0 && claimed(ch, first) >= 0)
+        return 1;
+    return first_held(ch, page_no, first);
+}
+
+/* Raises *end to the position behind the last claim there is now. */
+static int claims_end(struct quire *ch, uint64_t from, uint64_t *end)
 {
     struct qr_place place;
-    uint64_t end = 0;
     uint32_t high = qr_load_relaxed(&ch->frames_high); /* relaxed: a bound that only grows */
     for (uint32_t f = 0; f < high; f++) {
-        int64_t count = held(ch, f, &place) ? claimed(ch, &place) : -1;
-        if (count >= 0 && QUIRE_POSITION(place.page_no, count) > end)
-            end = QUIRE_POSITION(place.page_no, count);
+        int rc = held(ch, f, from, &place);
+        if (rc < 0)
+            return rc;
+        int64_t count = rc == 1 ? claimed(ch, &place) : -1;
+        if (count >= 0 && QUIRE_POSITION(place.page_no, count) > *end)
+            *end = QUIRE_POSITION(place.page_no, count);
     }
-    return end;
+    return 0;
 }
 
 /* Published slots of a page from slot on. */
@@ -100,29 +117,36 @@ static uint32_t published(const struct qr_place *place, uint32_t slot, uint32_t 
     return slot;
 }
 
-/* First position from position on that is not published, no further than end. */
-static uint64_t walk(struct quire *ch, uint64_t position, uint64_t end)
+/* Takes *position on to the first that is not published, no further than end. */
+static int walk(struct quire *ch, uint64_t *position, uint64_t end)
 {
     struct qr_place place;
-    while (position < end && first_held(ch, QUIRE_PAGE_OF(position), &place)) {
-        if (place.page_no > QUIRE_PAGE_OF(position))
-            position = QUIRE_POSITION(place.page_no, 0);
+    while (*position < end) {
+        int rc = seek(ch, QUIRE_PAGE_OF(*position), &place);
+        if (rc != 1)
+            return rc;
+        if (place.page_no > QUIRE_PAGE_OF(*position))
+            *position = QUIRE_POSITION(place.page_no, 0);
         int64_t count = claimed(ch, &place);
-        uint32_t slot = published(&place, QUIRE_SLOT_OF(position), count > 0 ? (uint32_t)count : 0);
+        uint32_t slot =
+            published(&place, QUIRE_SLOT_OF(*position), count > 0 ? (uint32_t)count : 0);
         int64_t final = qr_final(place.frame, place.page_no);
         /* [A12 page_no] pairs with R12: recycled meanwhile, so every slot was published. */
         int gone = qr_load_acquire(&place.frame->header->page_no) != place.page_no;
-        if (!gone && (final < 0 || slot < final))
-            return QUIRE_POSITION(place.page_no, slot);
-        position = QUIRE_POSITION(place.page_no + 1, 0);
+        if (!gone && (final < 0 || slot < final)) {
+            *position = QUIRE_POSITION(place.page_no, slot);
+            return 0;
+        }
+        *position = QUIRE_POSITION(place.page_no + 1, 0);
     }
-    return position;
+    return 0;
 }
 
 void qr_sync_begin(struct quire *ch, struct qr_sync_set *set, int cursors)
 {
-    set->claims = claims_end(ch);
-    set->walked = walk(ch, set->walked, set->claims);
+    set->error = claims_end(ch, set->first_page, &set->claims);
+    if (set->error == 0)
+        set->error = walk(ch, &set->walked, set->claims);
     set->target = set->walked;
     set->frame = 0;
     set->seen = 0;
@@ -133,8 +157,8 @@ void qr_sync_begin(struct quire *ch, struct qr_sync_set *set, int cursors)
 
 int qr_sync_idle(struct quire *ch, struct qr_sync_set *set)
 {
-    uint64_t end = claims_end(ch);
-    return set->claims == end && set->target >= end;
+    uint64_t end = set->claims;
+    return claims_end(ch, set->first_page, &end) == 0 && end == set->claims && set->target >= end;
 }
 
 /* Was every slot of the page published before this look? */
@@ -152,8 +176,10 @@ static int next_page(struct quire *ch, struct qr_sync_set *set, struct qr_sync_f
     uint32_t high = qr_load_relaxed(&ch->frames_high); /* relaxed: a bound that only grows */
     while (set->frame < high) {
         uint32_t f = set->frame++;
-        if (!held(ch, f, &place) || place.page_no < set->first_page ||
-            set->whole[f] == place.page_no + 1)
+        int rc = held(ch, f, set->first_page, &place);
+        if (rc < 0)
+            return rc;
+        if (rc == 0 || set->whole[f] == place.page_no + 1)
             continue;
         if (place.page_no >= set->seen)
             set->seen = place.page_no + 1;
@@ -190,7 +216,7 @@ static int next_group(struct quire *ch, struct qr_sync_set *set, struct qr_sync_
 
 int qr_sync_next(struct quire *ch, struct qr_sync_set *set, struct qr_sync_file *file)
 {
-    int rc = 0;
+    int rc = set->error;
     while (rc == 0 && set->step < STEP_END) {
         *file = (struct qr_sync_file){.fd = -1};
         switch (set->step) {

@@ -18,12 +18,13 @@ struct qr_sync_set {
     uint64_t named_pages; /* pages before it stand in the control file on the disk */
     /* Of the commit under way. */
     uint64_t target; /* durable position when it has succeeded */
-    uint64_t claims; /* position behind the last claim when it began */
+    uint64_t claims; /* position behind the last claim when it began; never falls */
     uint64_t seen;   /* 1 + the last page that was looked at */
     uint32_t frame;  /* to be looked at next */
     uint32_t step;
     uint32_t group;
     int cursors; /* the groups' files too */
+    int error;   /* a frame could not be looked at */
 };
 
 /* A file to sync, and what follows when that has succeeded. */
@@ -42,7 +43,7 @@ void qr_sync_set_free(struct qr_sync_set *set);
 
 /* Begins a commit: looks how far everything is published. */
 void qr_sync_begin(struct quire *ch, struct qr_sync_set *set, int cursors);
-/* The next file: 1; 0: that was all; < 0: it cannot be opened. */
+/* The next file: 1; 0: that was all; < 0: one cannot be opened or mapped. */
 int qr_sync_next(struct quire *ch, struct qr_sync_set *set, struct qr_sync_file *file);
 /* The file was synced. */
 void qr_sync_done(struct qr_sync_set *set, const struct qr_sync_file *file);

@@ -21,7 +21,7 @@
  * one, and compilers turn an atomic add of 0 into a load. Other threads and processes may be at
  * work on these words.
  */
-static void touch(void *address, uint64_t size)
+void qr_store_touch(void *address, uint64_t size)
 {
     for (uint64_t at = 0; at < size; at += QR_BLOCK) {
         qr_atomic_u64 *word = (qr_atomic_u64 *)((unsigned char *)address + at);
@@ -38,7 +38,7 @@ int qr_populate(void *address, uint64_t size)
         return 0;
     int rc = qr_io_madvise(address, size, MADV_POPULATE_WRITE);
     if (rc == -EINVAL) { /* before Linux 5.14. A disk that is full now would raise SIGBUS here */
-        touch(address, size);
+        qr_store_touch(address, size);
         return 0;
     }
     /* EFAULT is what would have been a SIGBUS: a block, or a page of the pool, is not there. */

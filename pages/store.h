@@ -148,6 +148,9 @@ int qr_store_prep_map(struct qr_store *store, struct qr_frame_prep *prep);
 int qr_store_prep_finish(struct qr_store *store, struct qr_frame_prep *prep, int result);
 /* Faults a range of a frame in for writing: 0, QUIRE_ENOSPC, -errno. */
 int qr_store_populate(void *address, uint64_t bytes);
+/* Stores to every block what it holds: the kernel takes it for new. Others may be at work on the
+ * words. A block that has no room raises SIGBUS. */
+void qr_store_touch(void *address, uint64_t bytes);
 
 /*
  * Descriptors to sync, which stay the store's. The frame's is opened at the first call and kept

@@ -310,33 +310,3 @@ const char *disk_lacks_void(uint64_t position)
 {
     return lacks(position, NULL, 0);
 }
-
-/* --- the power is gone --------------------------------------------------------------------- */
-
-void disk_power_loss(const char *to)
-{
-    disk_file_directories(to);
-    lock();
-    for (uint32_t i = 0; i < record->count; i++) {
-        struct disk_file *file = &record->files[i];
-        if (file->named && file->kind != DISK_NAMES && file->kind != DISK_OTHER) {
-            disk_file_write(file, to);
-        }
-    }
-    unlock();
-}
-
-void disk_write_back(enum disk_kind kind)
-{
-    lock();
-    for (uint32_t i = 0; i < record->count; i++) {
-        struct disk_file *file = &record->files[i];
-        if (file->kind != kind) {
-            continue;
-        }
-        void *now = disk_file_read(file);
-        memcpy(file->disk, now, file->disk_size);
-        free(now);
-    }
-    unlock();
-}

@@ -34,10 +34,4 @@ const char *disk_lacks(uint64_t position, uint64_t stream, uint64_t number, size
 /* The same for a void. */
 const char *disk_lacks_void(uint64_t position);
 
-/* Makes the directory to of what there is on the disk, as a machine finds it that was started
- * again. */
-void disk_power_loss(const char *to);
-/* The kernel writes a file of its own accord: all files of a kind, as they are. */
-void disk_write_back(enum disk_kind kind);
-
 #endif

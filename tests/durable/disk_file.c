@@ -106,30 +106,3 @@ void *disk_file_read(const struct disk_file *file)
     }
     return bytes;
 }
-
-void disk_file_directories(const char *to)
-{
-    char path[TEMP_PATH_MAX + 16];
-    CHECK_EQ(mkdir(to, 0700), 0);
-    snprintf(path, sizeof(path), "%s/pages", to);
-    CHECK_EQ(mkdir(path, 0700), 0);
-    snprintf(path, sizeof(path), "%s/groups", to);
-    CHECK_EQ(mkdir(path, 0700), 0);
-}
-
-void disk_file_write(const struct disk_file *file, const char *to)
-{
-    char path[TEMP_PATH_MAX + 128];
-    const char *folder = file->kind == DISK_PAGE    ? "pages/"
-                         : file->kind == DISK_GROUP ? "groups/"
-                                                    : "";
-    snprintf(path, sizeof(path), "%s/%s%s", to, folder, file->name);
-    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    CHECK(fd >= 0);
-    CHECK_EQ(pwrite(fd, file->disk, file->disk_size, 0), file->disk_size);
-    if (file->kind == DISK_CONTROL) {
-        const uint8_t boot[16] = {0xb0, 0x07};
-        CHECK_EQ(pwrite(fd, boot, 16, QR_LIVE_OFFSET + offsetof(struct qr_live, boot_id)), 16);
-    }
-    close(fd);
-}

@@ -39,9 +39,4 @@ void disk_file_copy(struct disk_file *file, int fd);
 /* The bytes as they are now, DISK_FILE_BYTES of them, to be freed. */
 void *disk_file_read(const struct disk_file *file);
 
-/* The directories of a channel. */
-void disk_file_directories(const char *to);
-/* Writes disk to its place below to. The control file is of another boot then. */
-void disk_file_write(const struct disk_file *file, const char *to);
-
 #endif

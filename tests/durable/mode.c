@@ -3,6 +3,7 @@
  * When commits happen: by count, by time, for the groups' places, with a deadline; and what there
  * is to be done about a channel that is closed in the middle of one.
  */
+#include <errno.h>
 #include <pages/io.h>
 #include <quire/loop.h>
 #include <sched.h>
@@ -115,6 +116,36 @@ static void places_become_durable(void)
     make_places_durable(QUIRE_DURABLE_INTERVAL, 1000000, CLOCK_MS, 1);
     make_places_durable(QUIRE_DURABLE_EACH, 5, HOUR, 5);
     make_places_durable(QUIRE_DURABLE_EACH, 1000000, CLOCK_MS, 1);
+}
+
+/* A commit that was to take the places along cannot open a file: a later one takes them. All
+ * frames are in use, so that nobody else opens one. */
+static void places_are_not_forgotten(void)
+{
+    struct quire_options options = rig_options(QUIRE_DURABLE_INTERVAL, 2);
+    struct rig rig;
+    quire_rx_t *rx;
+    options.sync_delay_ns = HOUR;
+    options.commit_delay_ns = CLOCK_MS;
+    disk_begin();
+    rig_open(&rig, &options);
+    CHECK_OK(quire_rx_subscribe(rig.channel, "g", NULL, NULL, &rx));
+    for (uint32_t i = 0; i < PER_PAGE + 1; i++) {
+        CHECK_OK(rig_send(&rig));
+    }
+    uint64_t syncs = disk_syncs(DISK_GROUP, 1);
+    qr_io_fault_kind(QR_IO_OPEN, 1, EMFILE, 1);
+    receive(rx, 1);
+    while (!qr_io_fault_hit()) {
+        rig_pump(rig.channel);
+    }
+    qr_io_fault(0, 0, 0);
+    while (disk_syncs(DISK_GROUP, 1) == syncs) {
+        rig_pump(rig.channel);
+    }
+    quire_rx_close(rx);
+    rig_close(&rig);
+    disk_end();
 }
 
 /* --- deadlines, while a commit is held in its first sync --- */
@@ -326,6 +357,7 @@ static const struct test_case cases[] = {
     {"mode_commits_after_so_many_messages", commits_after_so_many_messages, 0},
     {"mode_one_message_and_then_nothing", one_message_and_then_nothing, 0},
     {"mode_places_become_durable", places_become_durable, 0},
+    {"mode_places_are_not_forgotten", places_are_not_forgotten, 0},
     {"mode_syncs_with_deadlines", syncs_with_deadlines, 0},
     {"mode_sends_with_deadlines", sends_with_deadlines, 0},
     {"mode_closed_in_the_middle", closed_in_the_middle, 0},

@@ -353,6 +353,75 @@ static void a_committer_is_killed(void)
     }
 }
 
+/* --- a commit that was not begun anew ------------------------------------------------------ */
+
+/* A commit is cut short by a file that cannot be opened, and the channel is closed with that. */
+static void cut_short(struct rig *rig, const struct quire_options *options)
+{
+    rig_open(rig, options);
+    for (uint32_t i = 0; i < PER_PAGE + 4; i++) {
+        CHECK_OK(rig_send(rig));
+    }
+    qr_io_fault_kind(QR_IO_OPEN, 1, EMFILE, 1);
+    CHECK_CODE(quire_sync(rig->channel, UINT64_MAX, QUIRE_FOREVER), -EMFILE);
+    qr_io_fault(0, 0, 0);
+    rig_close(rig);
+    CHECK(intent_of(rig->path) != 0);
+}
+
+/* The next open makes the commit again, or says why it cannot: nothing is left out. */
+static void commits_that_cannot_be_made_again(void)
+{
+    struct quire_options options = rig_options(QUIRE_DURABLE_NONE, 8);
+    int hit = 1, unmapped = 0;
+    for (uint64_t nth = 1; hit; nth++) {
+        struct rig rig;
+        disk_begin();
+        cut_short(&rig, &options);
+        uint64_t syncs = disk_syncs(DISK_PAGE, 1);
+        qr_io_fault_kind(QR_IO_MMAP, nth, ENOMEM, 0);
+        int rc = quire_open(&rig.channel, rig.path, &options);
+        hit = qr_io_fault_hit();
+        qr_io_fault(0, 0, 0);
+        unmapped += hit && rc == 0;
+        CHECK(unmapped <= 1); /* the engine does without a page of its own */
+        CHECK(rc == 0 || intent_of(rig.path) != 0);
+        CHECK_OK(quire_close(rig.channel));
+        rig_reopen_when_free(&rig, &options);
+        CHECK_EQ(intent_of(rig.path), 0);
+        CHECK_EQ(disk_syncs(DISK_PAGE, 1), syncs + 2); /* both pages */
+        CHECK_EQ(rig_receive(rig.channel, "g", 0), PER_PAGE + 4);
+        rig_close(&rig);
+        disk_end();
+        temp_remove(rig.path);
+    }
+}
+
+/* Pages of an earlier open, which nobody has mapped in this one. */
+static void pages_that_cannot_be_mapped(void)
+{
+    struct quire_options options = rig_options(QUIRE_DURABLE_NONE, 8);
+    struct rig rig;
+    disk_begin();
+    rig_open(&rig, &options);
+    for (uint32_t i = 0; i < 2 * PER_PAGE + 4; i++) {
+        CHECK_OK(rig_send(&rig));
+    }
+    rig_close(&rig);
+    rig_reopen(&rig, &options);
+    uint64_t syncs = disk_syncs(DISK_PAGE, 1);
+    qr_io_fault_kind(QR_IO_MMAP, 1, ENOMEM, 1);
+    CHECK_CODE(quire_sync(rig.channel, UINT64_MAX, QUIRE_FOREVER), -ENOMEM);
+    CHECK_EQ(quire_durable_position(rig.channel), 0);
+    CHECK_EQ(disk_syncs(DISK_PAGE, 1), syncs);
+    qr_io_fault(0, 0, 0);
+    CHECK_OK(quire_sync(rig.channel, UINT64_MAX, QUIRE_FOREVER));
+    CHECK_EQ(quire_durable_position(rig.channel), QUIRE_POSITION(2, 4));
+    CHECK_EQ(disk_syncs(DISK_PAGE, 1), syncs + 3);
+    rig_close(&rig);
+    disk_end();
+}
+
 static const struct test_case cases[] = {
     {"poison_a_sync_of_a_send_fails_once", a_sync_of_a_send_fails_once, 0},
     {"poison_a_sync_of_the_directory_fails_once", a_sync_of_the_directory_fails_once, 0},
@@ -361,5 +430,7 @@ static const struct test_case cases[] = {
     {"poison_senders_that_wait_for_a_page", senders_that_wait_for_a_page, 0},
     {"poison_senders_that_wait_for_a_commit", senders_that_wait_for_a_commit, 0},
     {"poison_a_committer_is_killed", a_committer_is_killed, 0},
+    {"poison_commits_that_cannot_be_made_again", commits_that_cannot_be_made_again, 0},
+    {"poison_pages_that_cannot_be_mapped", pages_that_cannot_be_mapped, 0},
 };
 const struct test_table poison_table = TEST_TABLE(cases);

@@ -59,7 +59,7 @@ static void in_the_child(struct rig *rig)
     CHECK_CODE(quire_sync_start(rig->channel), QUIRE_EFORKED);
     CHECK_CODE(quire_fd(rig->channel), QUIRE_EFORKED);
     CHECK_CODE(quire_dispatch(rig->channel), QUIRE_EFORKED);
-    CHECK_EQ(quire_durable_position(rig->channel), durable);
+    CHECK(quire_durable_position(rig->channel) >= durable); /* the parent goes on */
     quire_tx_close(rig->tx);
     CHECK_CODE(quire_close(rig->channel), QUIRE_EFORKED);
     _exit(0);
