@@ -258,6 +258,19 @@ static int make_frame(struct quire *ch, uint64_t page_no, uint32_t from, uint32_
     return none;
 }
 
+/* 1 when a spare frame is on its way back, or has come free or gone to the page since the survey.
+ */
+static int spare_moves(struct quire *ch, uint64_t page_no)
+{
+    for (uint32_t f = ch->frames_base; f < ch->frames_cap; f++) {
+        /* [A6 life] pairs with R6. */
+        uint64_t page = qr_life_page(qr_load_acquire(&ch->view.life[f]));
+        if (page == QR_PAGE_BUSY || page == QR_PAGE_FREE || page == page_no)
+            return 1;
+    }
+    return 0;
+}
+
 /* What a full pool does beyond its retired and free frames. */
 static int extend(struct quire *ch, uint64_t page_no, uint32_t blocked, uint32_t *frame,
                   uint64_t *life)
@@ -270,13 +283,17 @@ static int extend(struct quire *ch, uint64_t page_no, uint32_t blocked, uint32_t
      * must count that is on its way back. */
     if (blocked > 0)
         qr_keeper_help(ch);
-    if (blocked > qr_load_relaxed(&ch->frames_extra)) { /* relaxed: a counter */
+    uint32_t extra = qr_load_relaxed(&ch->frames_extra); /* relaxed, both: a counter */
+    if (blocked > extra) {
         rc = make_frame(ch, page_no, ch->frames_base, ch->frames_cap, frame, life);
         if (rc == 0 || rc == QUIRE_EAGAIN)
             return rc;
     }
     rc = qr_evict(ch, page_no - 1);
-    return rc == 0 ? QUIRE_EAGAIN : rc;
+    /* Full, unless a spare frame that counted above has gone since. */
+    int moved = extra != qr_load_relaxed(&ch->frames_extra) || /* relaxed: a counter */
+                spare_moves(ch, page_no);
+    return rc == 0 || (rc == QUIRE_FULL && moved) ? QUIRE_EAGAIN : rc;
 }
 
 uint32_t qr_spares(struct quire *ch, uint32_t enough)
