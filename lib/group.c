@@ -180,7 +180,7 @@ static int begin_at(struct quire *ch, const struct quire_where *where, uint64_t 
     if (rc != 0)
         return rc;
     /* relaxed: the count as of now. */
-    uint64_t word = qr_load_relaxed(&place.frame->header->claim);
+    uint64_t word = qr_load_relaxed(place.frame->claim);
     int over = qr_claim_over(word, ch->max_messages, ch->capacity_units);
     if (where->kind == QUIRE_NEWEST) {
         /* A page that is over, though not left yet, has no message from now on. */

@@ -55,17 +55,34 @@ static uint64_t true_page(struct quire *ch, uint32_t f, uint64_t page)
                : QR_PAGE_FREE;
 }
 
+/* One after the highest slot that was published. */
+static uint32_t published_end(const struct quire *ch, const struct qr_frame *frame,
+                              uint64_t page_no)
+{
+    uint32_t end = ch->max_messages;
+
+    while (end > 0 && !qr_slot_is(qr_load_relaxed(&frame->slots[end - 1]), qr_slot_tag(page_no)))
+        end--;
+    return end;
+}
+
 static int was_opened(const struct qr_frame *frame, uint64_t page_no)
 {
 
-    return qr_claim_tag(qr_load_relaxed(&frame->header->claim)) == qr_claim_tag_of(page_no);
+    return qr_claim_tag(qr_load_relaxed(frame->claim)) == qr_claim_tag_of(page_no);
+}
+
+/* The same after a crash of the machine, when the claim word may be of any age. */
+static int shows_claims(const struct quire *ch, const struct qr_frame *frame, uint64_t page_no)
+{
+    return qr_final(frame, page_no) >= 0 || published_end(ch, frame, page_no) > 0;
 }
 
 /*
  * Settles which frame holds which page. The tail is the highest page that was opened; its frame may
  * have gone already to the page after it, which was not opened yet: then only the word tells.
  */
-static void settle_frames(struct quire *ch, uint64_t *tail)
+static void settle_frames(struct quire *ch, uint64_t *tail, int other_boot)
 {
     *tail = qr_load_relaxed(&ch->view.live->tail_page);
     for (uint32_t f = 0; f < ch->frames_cap; f++) {
@@ -73,8 +90,8 @@ static void settle_frames(struct quire *ch, uint64_t *tail)
 
         uint64_t page = true_page(ch, f, qr_life_page(qr_load_relaxed(&ch->view.life[f])));
         qr_store_relaxed(&ch->view.life[f], qr_life(page, 0));
-        if (page < QR_PAGE_MAX && qr_store_frame(ch->store, f, &frame) == 0 &&
-            was_opened(frame, page) && page > *tail)
+        if (page < QR_PAGE_MAX && page > *tail && qr_store_frame(ch->store, f, &frame) == 0 &&
+            (other_boot ? shows_claims(ch, frame, page) : was_opened(frame, page)))
             *tail = page;
     }
     qr_store_relaxed(&ch->view.live->tail_page, *tail);
@@ -116,17 +133,6 @@ static void settle_slots(struct quire *ch, const struct qr_frame *frame, uint64_
     qr_void_set(frame->header, page_no, voids);
 }
 
-/* One after the highest slot that was published. */
-static uint32_t published_end(const struct quire *ch, const struct qr_frame *frame,
-                              uint64_t page_no)
-{
-    uint32_t end = ch->max_messages;
-
-    while (end > 0 && !qr_slot_is(qr_load_relaxed(&frame->slots[end - 1]), qr_slot_tag(page_no)))
-        end--;
-    return end;
-}
-
 /* Units up to the end of the last record below final. */
 static uint64_t data_end(const struct quire *ch, const struct qr_frame *frame, uint64_t page_no,
                          uint32_t final)
@@ -144,11 +150,41 @@ static uint64_t data_end(const struct quire *ch, const struct qr_frame *frame, u
     return end < ch->capacity_units ? end : ch->capacity_units;
 }
 
+/*
+ * A claim word that the slots speak for, after a crash of the machine. A page up to the tail was
+ * opened, even if nothing of it reached the disk; a sealed one is over.
+ */
+static void rebuild_claim(struct quire *ch, const struct qr_frame *frame, uint64_t page_no,
+                          uint64_t tail)
+{
+    uint32_t count = published_end(ch, frame, page_no);
+    uint64_t word = qr_claim_open(page_no);
+    if (page_no > tail)
+        word = QR_CLAIM_CLOSED;
+    else if (qr_final(frame, page_no) >= 0)
+        word += qr_claim_add(0, ch->max_messages + 1);
+    else
+        word += qr_claim_add(data_end(ch, frame, page_no, count), count);
+    qr_store_relaxed(frame->claim, word);
+}
+
+static void rebuild_claims(struct quire *ch, uint64_t tail)
+{
+    for (uint32_t f = 0; f < ch->frames_cap; f++) {
+        const struct qr_frame *frame;
+        uint64_t page = qr_life_page(qr_load_relaxed(&ch->view.life[f]));
+        if (page == QR_PAGE_FREE && qr_store_frame(ch->store, f, &frame) == 0)
+            qr_store_relaxed(frame->claim, QR_CLAIM_CLOSED);
+        else if (page < QR_PAGE_MAX && qr_store_frame(ch->store, f, &frame) == 0)
+            rebuild_claim(ch, frame, page, tail);
+    }
+}
+
 static void settle_page(struct quire *ch, const struct qr_frame *frame, uint64_t page_no,
                         uint64_t tail, int other_boot)
 {
     struct qr_frame_header *header = frame->header;
-    uint64_t word = qr_load_relaxed(&header->claim);
+    uint64_t word = qr_load_relaxed(frame->claim);
     int64_t final = qr_final(frame, page_no);
     int over = qr_claim_over(word, ch->max_messages, ch->capacity_units);
     if (final > (int64_t)ch->max_messages)
@@ -294,7 +330,9 @@ int qr_recover(struct quire *ch, int other_boot)
         return rc;
     clear_waiting(ch);
     qr_void_refold(ch);
-    settle_frames(ch, &tail);
+    settle_frames(ch, &tail, other_boot);
+    if (other_boot)
+        rebuild_claims(ch, tail);
     settle_pages(ch, tail, other_boot);
     settle_lines(ch); /* looks at the owners in the heads, so before they are cleared */
     uint32_t count = qr_group_count(ch);

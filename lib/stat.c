@@ -23,7 +23,7 @@ struct extent {
 static struct extent page_extent(struct quire *ch, const struct qr_frame *frame, uint64_t page_no)
 {
     struct extent e = {0, 0};
-    uint64_t word = qr_load_relaxed(&frame->header->claim); /* relaxed: a figure */
+    uint64_t word = qr_load_relaxed(frame->claim); /* relaxed: a figure */
     int64_t final = qr_final(frame, page_no);
     if (final < 0 && qr_claim_tag(word) != qr_claim_tag_of(page_no))
         return e; /* prepared, not open yet */

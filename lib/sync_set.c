@@ -38,7 +38,7 @@ static int64_t claimed(struct quire *ch, const struct qr_place *place)
     if (final >= 0)
         return final;
     /* [A13 open] pairs with R13. */
-    uint64_t word = qr_load_acquire(&place->frame->header->claim);
+    uint64_t word = qr_load_acquire(place->frame->claim);
     if (qr_claim_tag(word) != qr_claim_tag_of(place->page_no))
         return -1;
     uint64_t count = qr_claim_count(word);

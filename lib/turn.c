@@ -72,16 +72,17 @@ static int raise_page_no(struct quire *ch, const struct qr_frame *frame, uint32_
  * A frame that lay idle for a multiple of 16383 pages has the new page's tag in its closed word. It
  * gets the tag that no page has, before page_no is raised: from then on the tag means an open page.
  */
-static void neutral_tag(struct qr_frame_header *header, uint64_t page_no)
+static void neutral_tag(const struct qr_frame *frame, uint64_t page_no)
 {
     /* [A13 open] pairs with R13: had the page been opened, page_no would be seen raised. */
-    uint64_t word = qr_load_acquire(&header->claim);
+    uint64_t word = qr_load_acquire(frame->claim);
     while (qr_claim_tag(word) == qr_claim_tag_of(page_no)) {
-        uint64_t seen = qr_load_acquire(&header->page_no); /* [A12 page_no] pairs with R12 */
+        /* [A12 page_no] pairs with R12. */
+        uint64_t seen = qr_load_acquire(&frame->header->page_no);
         if ((seen != QR_PAGE_NO_NONE && seen >= page_no) ||
             /* [R13 open] [A13 open] the frame is still closed; only failed claims change the word.
              */
-            qr_cas_acq_rel(&header->claim, &word, QR_CLAIM_CLOSED))
+            qr_cas_acq_rel(frame->claim, &word, QR_CLAIM_CLOSED))
             return;
     }
 }
@@ -105,7 +106,7 @@ static int finish_assign(struct quire *ch, uint32_t frame_id, uint64_t page_no)
         return rc;
     }
     qr_void_turn(ch, frame->header, frame_id, page_no);
-    neutral_tag(frame->header, page_no);
+    neutral_tag(frame, page_no);
     if (!raise_page_no(ch, frame, frame_id, page_no))
         return 0;
     qr_atomic_u64 *slot = &ch->view.directory[page_no & ch->directory_mask];
@@ -166,13 +167,13 @@ static int open_page(struct quire *ch, const struct qr_place *place)
 {
     struct qr_frame_header *header = place->frame->header;
     /* [A12 page_no] pairs with R12; [A13 open] pairs with R13 below. */
-    uint64_t word = qr_load_acquire(&header->claim);
+    uint64_t word = qr_load_acquire(place->frame->claim);
     int mine = 0;
     while (!mine && qr_claim_tag(word) != qr_claim_tag_of(place->page_no)) {
         if (qr_load_acquire(&header->page_no) != place->page_no)
             break; /* long since open, sealed and gone */
         /* [R13 open] pairs with A13 and with every claim: page_no is visible to who claims. */
-        mine = qr_cas_acq_rel(&header->claim, &word, qr_claim_open(place->page_no));
+        mine = qr_cas_acq_rel(place->frame->claim, &word, qr_claim_open(place->page_no));
     }
     if (mine) {
         /* relaxed: figures for people. */
@@ -207,7 +208,7 @@ int qr_prepare_ahead(struct quire *ch, uint64_t page_no)
 static int writable(const struct quire *ch, const struct qr_place *place)
 {
     /* [A13 open] pairs with R13. */
-    uint64_t word = qr_load_acquire(&place->frame->header->claim);
+    uint64_t word = qr_load_acquire(place->frame->claim);
     return qr_claim_tag(word) == qr_claim_tag_of(place->page_no) &&
            !qr_claim_over(word, ch->max_messages, ch->capacity_units);
 }

@@ -33,7 +33,7 @@ static inline void write_record(const struct quire_tx *tx, unsigned char *at, ui
 static void seal(struct quire_tx *tx, uint64_t old)
 {
     struct qr_frame_header *header = tx->header;
-    tx->header = NULL; /* never add here again before the word has been looked at */
+    tx->claim = NULL; /* never add here again before the word has been looked at */
     if (qr_claim_over(old, tx->max_messages, tx->capacity_units))
         return;
     /* relaxed: ordered by the add, and fixed until this seal is stored. */
@@ -54,6 +54,7 @@ static void seal(struct quire_tx *tx, uint64_t old)
 static void bind(struct quire_tx *tx, const struct qr_frame *frame)
 {
     tx->frame = frame;
+    tx->claim = frame->claim;
     tx->header = frame->header;
     tx->slots = frame->slots;
     tx->data = frame->data;
@@ -62,7 +63,7 @@ static void bind(struct quire_tx *tx, const struct qr_frame *frame)
 /* Adds, or for what is too large to be added exchanges. The word before; over when it failed. */
 static uint64_t add_claim(const struct quire_tx *tx, uint64_t units, uint64_t count)
 {
-    qr_atomic_u64 *claim = &tx->header->claim;
+    qr_atomic_u64 *claim = tx->claim;
     if (units <= tx->channel->units_add_max)
         /* [A13 open] pairs with R13 in turn.c: page_no is the page's. */
         return qr_add_acquire(claim, qr_claim_add(units, count));
@@ -114,7 +115,7 @@ static int claim(struct quire_tx *tx, uint64_t units, uint32_t count, uint64_t d
             return QUIRE_CLOSED;
         if (qr_poisoned(ch))
             return QUIRE_EPOISONED;
-        if (!tx->header) {
+        if (!tx->claim) {
             struct qr_place place;
             int rc = qr_turn(ch, &place);
             if (rc == QUIRE_FULL)
@@ -216,22 +217,22 @@ static __attribute__((noinline)) int count(struct quire_tx *tx, uint64_t slot)
  * a tail call, so that this path saves no register and touches no stack.
  */
 static inline __attribute__((always_inline)) int send_small(struct quire_tx *tx,
-                                                            struct qr_frame_header *header,
-                                                            const void *data, size_t size,
-                                                            uint64_t deadline_ns, int paced)
+                                                            qr_atomic_u64 *claim, const void *data,
+                                                            size_t size, uint64_t deadline_ns,
+                                                            int paced)
 {
     uint64_t units = qr_claim_need(size);
     /* [A13 open] pairs with R13 in turn.c: page_no is the page's. */
-    uint64_t old = qr_add_acquire(&header->claim, qr_claim_add(units, 1));
+    uint64_t old = qr_add_acquire(claim, qr_claim_add(units, 1));
     uint64_t slot = qr_claim_count(old), offset = qr_claim_units(old);
     if (qr_unlikely(slot >= tx->max_messages || offset + units > tx->capacity_units))
         return send_again(tx, data, size, deadline_ns, old);
-    /* relaxed: ordered by the acquire of the claim. */
-    uint64_t page_no = qr_load_relaxed(&header->page_no);
     unsigned char *at = tx->data + offset * 8;
     uint64_t record = size; /* length, and no checksum */
     memcpy(at, &record, sizeof(record));
     qr_copy_small(at + sizeof(record), data, size);
+    /* relaxed: ordered by the acquire of the claim. */
+    uint64_t page_no = qr_load_relaxed(&tx->header->page_no);
     tx->position = QUIRE_POSITION(page_no, slot);
     /* [R2 slot] pairs with A2 in rx.c, run.c: the record is complete. */
     qr_store_release(&tx->slots[slot], qr_slot(page_no, offset));
@@ -247,21 +248,21 @@ static inline __attribute__((always_inline)) int send_small(struct quire_tx *tx,
 static __attribute__((noinline)) int send_any(struct quire_tx *tx, const void *data, size_t size,
                                               uint64_t deadline_ns)
 {
-    struct qr_frame_header *header = tx->header;
+    qr_atomic_u64 *claim = tx->claim;
     /* relaxed: a constant until the channel is closed. */
-    if (header && size < qr_load_relaxed(&tx->paced_limit))
-        return send_small(tx, header, data, size, deadline_ns, 1);
+    if (claim && size < qr_load_relaxed(&tx->paced_limit))
+        return send_small(tx, claim, data, size, deadline_ns, 1);
     return send_whatever(tx, data, size, deadline_ns);
 }
 
 static inline __attribute__((always_inline)) int send(struct quire_tx *tx, const void *data,
                                                       size_t size, uint64_t deadline_ns)
 {
-    struct qr_frame_header *header = tx->header;
+    qr_atomic_u64 *claim = tx->claim;
     /* relaxed: a constant until the channel is closed. */
-    if (qr_unlikely(!header || size >= qr_load_relaxed(&tx->fast_limit)))
+    if (qr_unlikely(!claim || size >= qr_load_relaxed(&tx->fast_limit)))
         return send_any(tx, data, size, deadline_ns);
-    return send_small(tx, header, data, size, deadline_ns, 0);
+    return send_small(tx, claim, data, size, deadline_ns, 0);
 }
 
 int quire_tx_send(quire_tx_t *tx, const void *data, size_t size)
@@ -348,7 +349,7 @@ int quire_tx_reserve(quire_tx_t *tx, size_t size, void **data, uint64_t deadline
         rc = claim(tx, qr_claim_need(size), 1, deadline_ns, &tx->claimed);
     if (rc != 0)
         return rc;
-    tx->header = NULL; /* sends take the slow way and find the reservation */
+    tx->claim = NULL; /* sends take the slow way and find the reservation */
     tx->reserved = 1;
     tx->reserved_size = size;
     *data = tx->claimed.frame->data + tx->claimed.offset_units * 8 + sizeof(struct qr_record);
@@ -359,7 +360,7 @@ static void end_reservation(struct quire_tx *tx, uint64_t offset_units)
 {
     publish_slot(&tx->claimed, tx->claimed.slot, offset_units);
     tx->reserved = 0;
-    tx->header = tx->frame->header; /* its last claim there fitted: it may add again */
+    tx->claim = tx->frame->claim; /* its last claim there fitted: it may add again */
     published(tx, tx->claimed.slot, 1);
 }
 

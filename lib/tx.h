@@ -14,22 +14,23 @@ struct qr_claimed {
 };
 
 struct quire_tx {
-    struct qr_frame_header *header; /* of the frame it claims in; NULL: none at hand, or reserved */
+    qr_atomic_u64 *claim; /* of the frame it claims in; NULL: none at hand, or reserved */
+    struct qr_frame_header *header;
     qr_atomic_u64 *slots;
     unsigned char *data;
     qr_atomic_u64 fast_limit; /* messages of fewer bytes go the fast way; 0 when closed, or when
                                  there is more to do than claim, copy and publish */
     uint64_t max_messages;
     uint64_t capacity_units;
-    struct quire *channel;
     struct qr_live *live;
+    struct quire *channel;
     uint64_t position; /* of the last message sent */
     int checksum;
     uint32_t wait;
     /* The slow half. */
     uint64_t sync_mask;           /* slots that end in these bits are counted for the next commit */
     qr_atomic_u64 paced_limit;    /* as fast_limit, where slots are counted for commits; else 0 */
-    const struct qr_frame *frame; /* header's */
+    const struct qr_frame *frame; /* it claims in */
     uint32_t index;               /* of the line */
     int reserved;                 /* a reservation is open */
     struct qr_claimed claimed;    /* it */

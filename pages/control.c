@@ -61,7 +61,21 @@ static int write_live(int fd)
     return rc < 0 ? (int)rc : 0;
 }
 
-int qr_control_write(int fd, const struct qr_superblock *sb, uint32_t frames_made)
+static int write_claims(int fd, const struct qr_superblock *sb, uint64_t closed)
+{
+    struct qr_claim_line lines[QR_BLOCK / sizeof(struct qr_claim_line)];
+    uint64_t bytes = sb->frames_cap * sizeof lines[0];
+    ssize_t rc = 0;
+    memset(lines, 0, sizeof lines);
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++)
+        qr_store_relaxed(&lines[i].word, closed); /* relaxed: private until written */
+    for (uint64_t at = 0; at < bytes && rc >= 0; at += sizeof lines)
+        rc = qr_io_pwrite(fd, lines, sizeof lines, sb->claims_offset + at);
+    return rc < 0 ? (int)rc : 0;
+}
+
+int qr_control_write(int fd, const struct qr_superblock *sb, uint32_t frames_made,
+                     uint64_t closed_claim)
 {
     int rc = qr_io_fallocate(fd, 0, sb->control_bytes);
     if (rc < 0)
@@ -78,6 +92,8 @@ int qr_control_write(int fd, const struct qr_superblock *sb, uint32_t frames_mad
     if (rc == 0)
         rc = write_words(fd, sb->directory_offset, sb->directory_size, 0, QR_DIRENT_NONE,
                          QR_DIRENT_NONE);
+    if (rc == 0)
+        rc = write_claims(fd, sb, closed_claim);
     return rc;
 }
 

@@ -64,6 +64,8 @@ void qr_superblock_layout(struct qr_superblock *sb, const struct qr_geometry *ge
     at += qr_round_up((uint64_t)sb->handles * sizeof(struct qr_handle), QR_BLOCK);
     sb->participants_offset = at;
     at += qr_round_up((uint64_t)sb->participants * sizeof(struct qr_participant), QR_BLOCK);
+    sb->claims_offset = at;
+    at += qr_round_up((uint64_t)sb->frames_cap * sizeof(struct qr_claim_line), QR_BLOCK);
     sb->control_bytes = at;
 }
 
@@ -141,14 +143,13 @@ static void frame_identity_fill(struct qr_frame_header *header, const struct qr_
 }
 
 void qr_frame_header_init(struct qr_frame_header *header, const struct qr_superblock *sb,
-                          uint32_t frame_id, uint64_t closed_claim)
+                          uint32_t frame_id)
 {
     memset(header, 0, sizeof *header);
     frame_identity_fill(header, sb, frame_id);
     header->crc = qr_crc32c(0, header, offsetof(struct qr_frame_header, crc));
     /* Relaxed: nobody else knows the frame yet; whoever makes it known (life[], directory[])
-     * does so by a release that comes after these. */
-    qr_store_relaxed(&header->claim, closed_claim);
+     * does so by a release that comes after this. */
     qr_store_relaxed(&header->page_no, QR_PAGE_NO_NONE);
 }
 

@@ -5,7 +5,7 @@
  * says the same for readers in other languages.
  *
  *   control       superblock A | superblock B | live words | life[] | directory[] | handles[] |
- *                 participants[]
+ *                 participants[] | claims[]
  *   pages/NNNNN.page   header (4096) | slot index | data
  *   groups/NAME.group  one 4096-byte block
  *
@@ -23,7 +23,7 @@
 #error "the format is little-endian and this port has no byte swapping"
 #endif
 
-#define QR_FORMAT_VERSION 1u
+#define QR_FORMAT_VERSION 2u
 #define QR_BLOCK          4096u /* unit of zones; not the machine's page size */
 #define QR_LINE           128u  /* two cache lines: adjacent-line prefetch makes pairs */
 
@@ -65,9 +65,10 @@ struct qr_superblock {
     uint64_t directory_offset;
     uint64_t handles_offset;
     uint64_t participants_offset;
+    uint64_t claims_offset;
     uint64_t control_bytes;
     uint64_t created_ns; /* CLOCK_REALTIME */
-    uint8_t reserved[3948];
+    uint8_t reserved[3940];
     uint32_t crc; /* CRC32C of all bytes before it */
 };
 _Static_assert(sizeof(struct qr_superblock) == QR_BLOCK, "one block");
@@ -75,8 +76,8 @@ _Static_assert(offsetof(struct qr_superblock, uuid) == 24, "layout");
 _Static_assert(offsetof(struct qr_superblock, page_size) == 40, "layout");
 _Static_assert(offsetof(struct qr_superblock, max_messages) == 64, "layout");
 _Static_assert(offsetof(struct qr_superblock, life_offset) == 96, "layout");
-_Static_assert(offsetof(struct qr_superblock, created_ns) == 136, "layout");
-_Static_assert(offsetof(struct qr_superblock, reserved) == 144, "layout");
+_Static_assert(offsetof(struct qr_superblock, created_ns) == 144, "layout");
+_Static_assert(offsetof(struct qr_superblock, reserved) == 152, "layout");
 _Static_assert(offsetof(struct qr_superblock, crc) == 4092, "layout");
 
 /* Words that every process of the channel shares. Each line has one kind of writer. */
@@ -205,6 +206,20 @@ struct qr_participant {
 _Static_assert(sizeof(struct qr_participant) == 64, "layout");
 _Static_assert(offsetof(struct qr_participant, boot_id) == 16, "layout");
 
+/*
+ * claims[frame]: the claim word, alone: the one word producers fight for. lib/claim.h
+ *
+ * It lies in the control file, which a commit syncs once for a page, and not in the frame, which it
+ * syncs for a message: the block with the word would be a third one to write, beside index and
+ * data. It is a cache of what the slots say: after a crash of the machine it is made anew from
+ * them.
+ */
+struct qr_claim_line {
+    qr_atomic_u64 word;
+    uint8_t pad[56];
+};
+_Static_assert(sizeof(struct qr_claim_line) == 64, "one line: only the tail's word is busy");
+
 /* Head of a frame. The first line is identity and never changes. */
 struct qr_frame_header {
     uint64_t magic;
@@ -216,10 +231,7 @@ struct qr_frame_header {
     uint32_t data_offset_blocks; /* of data, in blocks */
     uint8_t reserved0[76];
     uint32_t crc; /* CRC32C of the bytes before it */
-    /* line 1: the claim word, alone: the one word producers fight for. lib/claim.h */
-    qr_atomic_u64 claim;
-    uint8_t pad1[120];
-    /* line 2: which page this is; written once per life. */
+    /* line 1: which page this is; written once per life. */
     qr_atomic_u64 page_no;    /* only grows */
     qr_atomic_u64 seal;       /* tag:32 | final count:32; another tag: not sealed */
     qr_atomic_u64 first_ns;   /* CLOCK_REALTIME when opened */
@@ -227,14 +239,13 @@ struct qr_frame_header {
     qr_atomic_u64 void_past;  /* sum:48 | page:16, voids in the lives before that page */
     qr_atomic_u64 void_now;   /* tag:32 | voids:32 of the page with that tag */
     qr_atomic_u64 seal_units; /* 8-byte units of data below the final count; before seal */
-    uint8_t pad2[72];
-    uint8_t reserved[3712];
+    uint8_t pad1[72];
+    uint8_t reserved[3840];
 };
 _Static_assert(sizeof(struct qr_frame_header) == QR_BLOCK, "one block");
 _Static_assert(offsetof(struct qr_frame_header, crc) == 124, "layout");
-_Static_assert(offsetof(struct qr_frame_header, claim) == 128, "layout");
-_Static_assert(offsetof(struct qr_frame_header, page_no) == 256, "layout");
-_Static_assert(offsetof(struct qr_frame_header, reserved) == 384, "layout");
+_Static_assert(offsetof(struct qr_frame_header, page_no) == 128, "layout");
+_Static_assert(offsetof(struct qr_frame_header, reserved) == 256, "layout");
 #define QR_PAGE_NO_NONE UINT64_MAX /* page_no before the first life; compares below every page */
 
 /* Record in data, 8-byte aligned. crc is 0 when the channel has no checksums. */
@@ -323,9 +334,9 @@ void qr_superblock_finish(struct qr_superblock *sb);
  */
 int qr_superblock_check(const struct qr_superblock *sb, uint64_t file_bytes, int *observe_only);
 
-/* A fresh frame: identity, a closed claim word (closed_claim), page_no none. */
+/* A fresh frame: identity, page_no none. */
 void qr_frame_header_init(struct qr_frame_header *header, const struct qr_superblock *sb,
-                          uint32_t frame_id, uint64_t closed_claim);
+                          uint32_t frame_id);
 int qr_frame_header_check(const struct qr_frame_header *header, const struct qr_superblock *sb,
                           uint32_t frame_id);
 

@@ -85,6 +85,7 @@ void qr_read_ahead(void *address, uint64_t size)
 void qr_frame_fill(const struct qr_store *store, struct qr_frame_entry *entry, void *mapping)
 {
     unsigned char *base = mapping;
+    entry->frame.claim = &store->claims[entry - store->frames].word;
     entry->frame.header = mapping;
     entry->frame.slots = (qr_atomic_u64 *)(base + QR_BLOCK);
     entry->frame.data = base + store->sb.data_offset;

@@ -45,12 +45,11 @@ int qr_frame_file_create(int pages_fd, uint32_t frame, mode_t mode)
     return rc;
 }
 
-int qr_frame_file_header(int fd, const struct qr_superblock *sb, uint32_t frame,
-                         uint64_t closed_claim)
+int qr_frame_file_header(int fd, const struct qr_superblock *sb, uint32_t frame)
 {
     struct qr_frame_header header;
     memset(&header, 0, sizeof header);
-    qr_frame_header_init(&header, sb, frame, closed_claim);
+    qr_frame_header_init(&header, sb, frame);
     ssize_t n = qr_io_pwrite(fd, &header, sizeof header, 0);
     return n < 0 ? (int)n : 0;
 }

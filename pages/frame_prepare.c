@@ -156,11 +156,12 @@ static void populate_again(const struct qr_store *store, struct qr_frame_prep *p
 int qr_store_prep_map(struct qr_store *store, struct qr_frame_prep *prep)
 {
     /* Into allocated blocks, before anything is mapped: no fault can fail, no page is larger. */
-    int rc = prep->created
-                 ? qr_frame_file_header(prep->fd, &store->sb, prep->frame, store->closed_claim)
-                 : 0;
+    int rc = prep->created ? qr_frame_file_header(prep->fd, &store->sb, prep->frame) : 0;
     if (rc < 0)
         return qr_store_error(rc);
+    /* relaxed: life makes the frame known. Nobody claims in a file that was not there. */
+    if (prep->created)
+        qr_store_relaxed(&store->claims[prep->frame].word, store->closed_claim);
     if (is_mapped(store, prep)) {
         populate_again(store, prep);
         return 0;
@@ -183,7 +184,7 @@ static void show(struct qr_store *store, struct qr_frame_prep *prep)
         return;
     qr_frame_fill(store, entry, prep->mapping);
     if (!store->view.directory_backed)
-        qr_frame_header_init(entry->frame.header, &store->sb, prep->frame, store->closed_claim);
+        qr_frame_header_init(entry->frame.header, &store->sb, prep->frame);
     qr_frame_publish(entry);
     prep->mapping = NULL;
 }

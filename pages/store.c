@@ -47,6 +47,7 @@ int qr_store_attach(struct qr_store *store, int read_only)
     store->frames = qr_io_zalloc(sb->frames_cap * sizeof *store->frames);
     if (store->frames == NULL)
         return -ENOMEM;
+    store->claims = at(store, sb->claims_offset);
     store->view = (struct qr_store_view){
         .sb = sb,
         .live = at(store, QR_LIVE_OFFSET),

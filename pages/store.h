@@ -11,6 +11,7 @@
 
 /* A mapped frame. Pointers never change once set, until the store is closed. */
 struct qr_frame {
+    qr_atomic_u64 *claim; /* in the control file */
     struct qr_frame_header *header;
     qr_atomic_u64 *slots;
     unsigned char *data;
@@ -63,7 +64,7 @@ struct qr_store_view {
 /*
  * Makes a channel directory, all or nothing: under a temporary name beside path, every block of
  * the frames_base frames allocated and the files synced, then renamed and the parent synced.
- * closed_claim is what a fresh frame's claim word holds. life[] begins as FREE for the frames
+ * closed_claim is what every claim word holds at first. life[] begins as FREE for the frames
  * made and ABSENT for the others; directory[] as NONE; live words zero but clean = 1.
  * mode: permission bits of the files, 0 for 0600; directories get x wherever r is set; the
  * umask applies. Files made later take the bits of the control file.

@@ -116,7 +116,8 @@ static int make_control(struct maker *m)
     int rc = qr_fs_forbid_copy(m->control_fd);
     if (rc == 0)
         rc = qr_io_lock(m->control_fd);
-    return rc < 0 ? rc : qr_control_write(m->control_fd, &m->sb, m->sb.frames_base);
+    return rc < 0 ? rc
+                  : qr_control_write(m->control_fd, &m->sb, m->sb.frames_base, m->closed_claim);
 }
 
 /* Write-faults every block of a frame, so that they stop being unwritten ones: the first messages
@@ -144,7 +145,7 @@ static int make_frame(struct maker *m)
     m->frames++;
     int rc = qr_io_fallocate(fd, 0, m->sb.frame_bytes);
     if (rc == 0)
-        rc = qr_frame_file_header(fd, &m->sb, frame, m->closed_claim);
+        rc = qr_frame_file_header(fd, &m->sb, frame);
     if (rc == 0)
         rc = touch_frame(m, fd);
     if (rc == 0)

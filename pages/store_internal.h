@@ -54,6 +54,7 @@ struct qr_store {
     int pages_fd;   /* directory pages/, or the memfd of all frames */
     int groups_fd;  /* directory groups/, or the memfd of all groups */
     void *control;
+    struct qr_claim_line *claims;  /* in control, sb.frames_cap */
     struct qr_frame_entry *frames; /* sb.frames_cap; untouched parts cost nothing */
     uint64_t map_bytes;            /* of one frame's mapping; in memory also their distance */
     pthread_mutex_t map_lock;      /* directory: mapping a frame; memory: growing the memfd */
@@ -79,7 +80,8 @@ void qr_store_free(struct qr_store *store);
 int qr_store_attach(struct qr_store *store, int read_only);
 
 /* Allocates the control file and writes all of it; frames below frames_made are FREE. */
-int qr_control_write(int fd, const struct qr_superblock *sb, uint32_t frames_made);
+int qr_control_write(int fd, const struct qr_superblock *sb, uint32_t frames_made,
+                     uint64_t closed_claim);
 /* Reads and checks the superblocks; repairs a damaged copy unless read_only. */
 int qr_control_read(int fd, struct qr_superblock *sb, int read_only);
 
@@ -100,8 +102,7 @@ int64_t qr_frame_of_name(const char *name);
 /* Makes a new page file, empty: its descriptor. -EEXIST; on failure there is no new file. */
 int qr_frame_file_create(int pages_fd, uint32_t frame, mode_t mode);
 /* Writes the header of a new frame. */
-int qr_frame_file_header(int fd, const struct qr_superblock *sb, uint32_t frame,
-                         uint64_t closed_claim);
+int qr_frame_file_header(int fd, const struct qr_superblock *sb, uint32_t frame);
 /* 0 when fd is what the frame's file should be, else QUIRE_EBADFILE or -errno. */
 int qr_frame_file_check(int fd, const struct stat *st, const struct qr_superblock *sb,
                         uint32_t frame);

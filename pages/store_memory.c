@@ -20,7 +20,7 @@ static int open_control(struct qr_store *store)
     store->control_fd = qr_io_memfd("quire-control", 0);
     if (store->control_fd < 0)
         return store->control_fd;
-    int rc = qr_control_write(store->control_fd, &store->sb, 0);
+    int rc = qr_control_write(store->control_fd, &store->sb, 0, store->closed_claim);
     return rc < 0 ? rc : qr_store_attach(store, 0);
 }
 

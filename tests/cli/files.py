@@ -46,7 +46,7 @@ def create(c):
     t.equal(os.stat(c.path("c4/control")).st_mode & 0o777, 0o660, "mode")
     t.equal(os.stat(c.path("c0/control")).st_mode & 0o777, 0o600, "mode")
     text = c.run("create", c.path("text")).out
-    t.check(b"22,634,496" in text and b": created" in text, text)
+    t.check(b"22,638,592" in text and b": created" in text, text)
     c.run("create", "-q", c.path("quiet"))
 
 

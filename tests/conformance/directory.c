@@ -297,7 +297,7 @@ static void no_space_to_grow(void)
     quire_rx_t *rx;
     int code;
 
-    mount_small(small, "size=2m");
+    mount_small(small, "size=3m");
     options.full_policy = QUIRE_FULL_GROW;
     options.max_bytes = 1ull << 30;
     CHECK_OK(quire_open(&channel, temp_path(path, "small/channel"), &options));

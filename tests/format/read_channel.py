@@ -74,7 +74,7 @@ class Superblock:
     def __init__(self, block):
         if len(block) < BLOCK or block[:8] != b"QIRETRL1":
             raise NotReadable("not a quire channel")
-        if u32(block, 8) != 1:
+        if u32(block, 8) != 2:
             raise NotReadable(f"format version {u32(block, 8)}")
         if u32(block, 4092) != crc32c(block[:4092]):
             raise NotReadable("checksum of a superblock")
@@ -89,7 +89,7 @@ class Superblock:
         self.handles = u32(block, 80)
         self.participants = u32(block, 84)
         (self.life_offset, self.directory_offset, self.handles_offset, self.participants_offset,
-         self.control_bytes) = u64s(block, 96, 5)
+         self.claims_offset, self.control_bytes) = u64s(block, 96, 6)
         self.check_layout()
 
     def check_layout(self):
@@ -97,11 +97,13 @@ class Superblock:
         while size <= 2 * self.frames_cap:
             size *= 2
         at = [12288]
-        for length in (8 * self.frames_cap, 8 * size, 128 * self.handles, 64 * self.participants):
+        for length in (8 * self.frames_cap, 8 * size, 128 * self.handles, 64 * self.participants,
+                       64 * self.frames_cap):
             at.append(at[-1] + round_up(length))
         data_offset = BLOCK + round_up(8 * self.max_messages)
         if (size, *at) != (self.directory_size, self.life_offset, self.directory_offset,
-                           self.handles_offset, self.participants_offset, self.control_bytes):
+                           self.handles_offset, self.participants_offset, self.claims_offset,
+                           self.control_bytes):
             raise NotReadable("layout of the control file")
         if (data_offset, data_offset + self.page_size) != (self.data_offset, self.frame_bytes):
             raise NotReadable("layout of a page file")
@@ -126,17 +128,22 @@ def read_superblock(control):
 class Page:
     """One page file that holds a page: section 4."""
 
-    def __init__(self, sb, page_no, data):
-        self.sb, self.page_no, self.data = sb, page_no, data
+    def __init__(self, sb, page_no, data, claim):
+        self.sb, self.page_no, self.data, self.claim = sb, page_no, data, claim
         self.tag = (page_no + 1) & 0xFFFFFFFF
 
+    def slots_published(self):
+        """One after the last: the claim word may be of before a crash of the machine."""
+        words = u64s(self.data, BLOCK, self.sb.max_messages)
+        return max((slot + 1 for slot, word in enumerate(words) if word >> 32 == self.tag),
+                   default=0)
+
     def slots_claimed(self):
-        seal, claim = u64(self.data, 264), u64(self.data, 128)
+        seal = u64(self.data, 136)
         if seal >> 32 == self.tag:
             return min(seal & 0xFFFFFFFF, self.sb.max_messages), True
-        if claim >> 50 != self.page_no % 16383:
-            return 0, False
-        return min(claim & 0x1FFFF, self.sb.max_messages), False
+        claimed = self.claim & 0x1FFFF if self.claim >> 50 == self.page_no % 16383 else 0
+        return min(max(claimed, self.slots_published()), self.sb.max_messages), False
 
     def entries(self):
         """(kind, slot, bytes or reason) for each slot claimed."""
@@ -149,9 +156,8 @@ class Page:
         return kinds
 
     def beyond(self):
-        claim = u64(self.data, 128)
-        return (claim & 0x1FFFF) > self.sb.max_messages or \
-            (claim >> 17 & 0x1FFFFFFFF) * 8 > self.sb.page_size
+        return (self.claim & 0x1FFFF) > self.sb.max_messages or \
+            (self.claim >> 17 & 0x1FFFFFFFF) * 8 > self.sb.page_size
 
     def entry(self, slot, word):
         if word >> 32 != self.tag:
@@ -173,7 +179,7 @@ class Page:
 
 
 def check_frame(sb, frame, data):
-    if len(data) != sb.frame_bytes or data[:8] != b"QIREPAG1" or u32(data, 8) != 1 or \
+    if len(data) != sb.frame_bytes or data[:8] != b"QIREPAG1" or u32(data, 8) != 2 or \
             u32(data, 124) != crc32c(data[:124]):
         raise NotReadable(f"page file {frame:05}")
     identity = (u32(data, 12), data[16:32], u64(data, 32), u32(data, 40), u32(data, 44) * BLOCK)
@@ -194,8 +200,8 @@ def held_pages(root, sb, control):
         check_frame(sb, frame, data)
         entry = directory[page_no % sb.directory_size]
         rival = entry >> 16 == page_no and entry & 0xFFFF != frame
-        if u64(data, 256) == page_no and not rival:
-            pages[page_no] = Page(sb, page_no, data)
+        if u64(data, 128) == page_no and not rival:
+            pages[page_no] = Page(sb, page_no, data, u64(control, sb.claims_offset + 64 * frame))
     row, page_no = {}, max(pages, default=0)
     while page_no in pages:
         row[page_no] = pages[page_no]
@@ -260,8 +266,8 @@ def account(root, sb, control, pages):
         voids = u64(control, 8192 + 560)
     for path in (root / "pages").iterdir():
         data = path.read_bytes()
-        past = fold_past if folding == int(path.stem) + 1 else u64(data, 288)
-        now = u64(data, 296)
+        past = fold_past if folding == int(path.stem) + 1 else u64(data, 160)
+        now = u64(data, 168)
         voids += past >> 16
         if now and ((now >> 32) - 1 ^ past) & 0xFFFF == 0:
             voids += now & 0xFFFFFFFF

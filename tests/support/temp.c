@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Temporary directories of tests. */
-#define _GNU_SOURCE 1
+#define _GNU_SOURCE
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -308,7 +308,8 @@ static uint64_t control_file(uint64_t frames)
            + blocks(frames * 8)    /* life[] */
            + blocks(directory * 8) /* directory[] */
            + 1023 * 128 + 128      /* handles[], rounded up */
-           + 64 * 64;              /* participants[] */
+           + 64 * 64               /* participants[] */
+           + blocks(frames * 64);  /* claims[] */
 }
 
 Test(options, plan_of_the_defaults)
@@ -317,7 +318,7 @@ Test(options, plan_of_the_defaults)
     cr_assert_eq(quire_plan(NULL, 1, &plan), 0);
     cr_expect_eq(plan.index_bytes, 352256u); /* 43690 x 8 in 86 blocks */
     cr_expect_eq(plan.page_bytes, 4096u + 352256u + 1048576u);
-    cr_expect_eq(plan.control_bytes, 8192u + 4096u + 4096u + 4096u + 131072u + 4096u);
+    cr_expect_eq(plan.control_bytes, 8192u + 4096u + 4096u + 4096u + 131072u + 4096u + 4096u);
     cr_expect_eq(plan.group_bytes, 4096u);
     cr_expect_eq(plan.total_bytes, plan.control_bytes + 16 * plan.page_bytes);
     cr_expect_eq(plan.limit_bytes, plan.total_bytes);

@@ -29,7 +29,7 @@ static void check_frame(const struct qr_store *store, const struct qr_frame *fra
     cr_assert_eq(qr_frame_header_check(frame->header, sb, id), 0);
     cr_assert_eq((unsigned char *)frame->slots, (unsigned char *)frame->header + QR_BLOCK);
     cr_assert_eq(frame->data, (unsigned char *)frame->header + sb->data_offset);
-    cr_assert_eq(qr_load_acquire(&frame->header->claim), CLOSED);
+    cr_assert_eq(qr_load_acquire(frame->claim), CLOSED);
     for (uint32_t slot = 0; slot < sb->max_messages; slot++)
         cr_assert_eq(qr_load_acquire(&frame->slots[slot]), 0u);
     for (uint64_t at = 0; at < sb->page_size; at++)
@@ -186,7 +186,7 @@ static void check_give_back(struct qr_store *store, uint32_t number)
     const struct qr_frame *frame = frame_of(store, number);
     struct qr_frame was = *frame;
     uint64_t mapped = mapped_bytes(NULL);
-    qr_store_release(&frame->header->claim, 4711u);
+    qr_store_release(frame->claim, 4711u);
     qr_store_release(&frame->header->page_no, 12u);
     qr_store_release(&frame->slots[0], 1u);
     memset(frame->data, 0xee, PAGE_BYTES);
@@ -199,12 +199,12 @@ static void check_give_back(struct qr_store *store, uint32_t number)
         cr_assert_eq(give_frame_back(store, number), 0);
         cr_assert_leq(qr_store_bytes(store), made - size);
         cr_assert_lt(qr_store_bytes(store), before + 2 * QR_BLOCK);
-        cr_assert_eq(qr_load_acquire(&frame->header->claim), 4711u); /* by who looks late */
+        cr_assert_eq(qr_load_acquire(frame->claim), 4711u); /* by who looks late */
     }
     cr_assert_eq(make_frame(store, number), 0);
     cr_assert_eq(frame_of(store, number), frame);
     cr_assert_eq(memcmp(frame, &was, sizeof was), 0);
-    cr_assert_eq(qr_load_acquire(&frame->header->claim), 4711u);
+    cr_assert_eq(qr_load_acquire(frame->claim), 4711u);
     cr_assert_eq(qr_load_acquire(&frame->header->page_no), 12u);
     cr_assert_eq(qr_store_bytes(store), made);
     cr_assert_eq(mapped_bytes(NULL), mapped);
@@ -229,7 +229,7 @@ Test(frame, that_was_given_back_and_closed_is_made_anew)
     make_channel();
     struct qr_store *store = open_channel(0);
     cr_assert_eq(make_frame(store, 4), 0);
-    qr_store_release(&frame_of(store, 4)->header->claim, 4711u);
+    qr_store_release(frame_of(store, 4)->claim, 4711u);
     cr_assert_eq(give_frame_back(store, 4), 0);
     qr_store_close(store);
     cr_assert_eq(access(page_path(4), F_OK), -1);
@@ -467,13 +467,13 @@ Test(frame, of_several_huge_pages_is_given_back)
     const struct qr_frame *frame = frame_of(store, 3);
     uint64_t made = qr_store_bytes(store);
     cr_assert_geq(made, before + large.page_size);
-    qr_store_release(&frame->header->claim, 4711u);
+    qr_store_release(frame->claim, 4711u);
     memset(frame->data, 0xee, large.page_size);
     cr_assert_eq(give_frame_back(store, 3), 0);
     cr_assert_leq(qr_store_bytes(store), before + (2u << 20)); /* the header's huge page stays */
     cr_assert_eq(make_frame(store, 3), 0);
     cr_assert_eq(qr_store_bytes(store), made);
-    cr_assert_eq(qr_load_acquire(&frame->header->claim), 4711u);
+    cr_assert_eq(qr_load_acquire(frame->claim), 4711u);
     cr_assert_eq(frame->data[large.page_size - 1], 0);
     memset(frame->data, 0xdd, large.page_size);
     qr_store_close(store);

@@ -56,7 +56,7 @@ Test(frame_prepare, nobody_sees_the_frame_before_the_end)
         cr_assert_eq(qr_store_prep_finish(store, &prep, 0), 0);
         set_life(store, NEW, QR_PAGE_FREE);
         check_usable(store, NEW);
-        cr_assert_eq(qr_load_acquire(&frame_of(store, NEW)->header->claim), CLOSED);
+        cr_assert_eq(qr_load_acquire(frame_of(store, NEW)->claim), CLOSED);
         cr_assert_eq(open_descriptors(), descriptors);
         qr_store_close(store);
         cr_assert_eq(mapped_bytes(NULL), 0u);
@@ -125,7 +125,7 @@ Test(frame_prepare, a_frame_that_was_given_back_gets_its_body_only)
         struct qr_frame_prep prep;
         cr_assert_eq(make_frame(store, NEW), 0);
         const struct qr_frame *frame = frame_of(store, NEW);
-        qr_store_release(&frame->header->claim, 4711u);
+        qr_store_release(frame->claim, 4711u);
         cr_assert_eq(give_frame_back(store, NEW), 0);
         set_life(store, NEW, QR_PAGE_BUSY);
         walk(store, NEW, &prep, POPULATE);
@@ -134,7 +134,7 @@ Test(frame_prepare, a_frame_that_was_given_back_gets_its_body_only)
         cr_assert_eq(prep.size, prep.bytes);
         cr_assert_eq(qr_store_prep_finish(store, &prep, 0), 0);
         cr_assert_eq(qr_store_frame_mapped(store, NEW), frame);
-        cr_assert_eq(qr_load_acquire(&frame->header->claim), 4711u);
+        cr_assert_eq(qr_load_acquire(frame->claim), 4711u);
         qr_store_close(store);
     }
 }

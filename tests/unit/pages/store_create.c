@@ -49,11 +49,15 @@ Test(store_create, every_frame_is_closed_and_knows_its_number)
     make_channel();
     struct qr_superblock sb;
     peek(in("control"), 0, &sb, sizeof sb);
+    for (uint32_t f = 0; f < sb.frames_cap; f++) {
+        struct qr_claim_line line;
+        peek(in("control"), sb.claims_offset + f * sizeof line, &line, sizeof line);
+        cr_assert_eq(qr_load_acquire(&line.word), CLOSED);
+    }
     for (uint32_t f = 0; f < BASE; f++) {
         struct qr_frame_header header;
         peek(page_path(f), 0, &header, sizeof header);
         cr_assert_eq(qr_frame_header_check(&header, &sb, f), 0);
-        cr_assert_eq(qr_load_acquire(&header.claim), CLOSED);
         cr_assert_eq(qr_load_acquire(&header.page_no), QR_PAGE_NO_NONE);
     }
 }

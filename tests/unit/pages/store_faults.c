@@ -231,7 +231,7 @@ static void made(void)
 {
     const struct qr_frame *frame = frame_of(store, 4);
     cr_assert_eq(qr_frame_header_check(frame->header, qr_store_view(store)->sb, 4), 0);
-    cr_assert_eq(qr_load_acquire(&frame->header->claim), CLOSED);
+    cr_assert_eq(qr_load_acquire(frame->claim), CLOSED);
     memset(frame->data, 1, PAGE_BYTES);
 }
 
