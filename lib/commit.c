@@ -12,7 +12,8 @@
 #include <sched.h>
 #include <stdlib.h>
 
-#define ENGINE_SYNCS  16u      /* at once */
+#define ENGINE_SYNCS  16u      /* at once, at the most */
+#define ENGINE_BEGINS 1u       /* at once, at first */
 #define GATHER_MAX_NS 1000000u /* a stalled device is no reason to stall */
 
 enum committer { COMMITTER_NONE, COMMITTER_CALLER, COMMITTER_ENGINE };
@@ -39,6 +40,7 @@ struct qr_commit {
     uint64_t took_ns; /* the last one */
     uint32_t crowd;   /* that waited when the last one ended */
     uint32_t in_flight;
+    uint32_t window; /* that may be in flight */
     int result;
     int more; /* files of the set are left */
     struct file_task tasks[ENGINE_SYNCS];
@@ -160,6 +162,11 @@ static void finish(struct quire *ch)
     let_go(ch);
     qr_keeper_notify(ch);
     qr_pace_ended(ch);
+}
+
+uint64_t qr_commit_begun(struct quire *ch)
+{
+    return qr_load_relaxed(&ch->commit->begun); /* relaxed: a hint */
 }
 
 int qr_commit_busy(struct quire *ch)
@@ -289,10 +296,15 @@ int qr_commit_last(struct quire *ch)
 
 /* --- by the keeper, through the engine ----------------------------------------------------- */
 
+/*
+ * More at once with every file that is done: consumers that are close behind the producers finish
+ * the other pages meanwhile, which then need no sync. Those that are far behind leave many, and
+ * the window opens.
+ */
 static void submit_files(struct quire *ch)
 {
     struct qr_commit *c = ch->commit;
-    for (uint32_t i = 0; i < ENGINE_SYNCS && c->more; i++) {
+    for (uint32_t i = 0; i < ENGINE_SYNCS && c->more && c->in_flight < c->window; i++) {
         struct file_task *t = &c->tasks[i];
         if (t->busy)
             continue;
@@ -321,6 +333,7 @@ static void file_synced(struct quire *ch, struct qr_task *task)
     struct file_task *t = (struct file_task *)task;
     t->busy = 0;
     c->in_flight--;
+    c->window += c->window < ENGINE_SYNCS;
     if (task->op.result == 0) {
         qr_sync_done(&c->set, &t->file);
     } else {
@@ -349,6 +362,7 @@ void qr_commit_start(struct quire *ch)
     }
     begin(ch, qr_pace_cursors(ch));
     c->more = 1;
+    c->window = ENGINE_BEGINS;
     submit_files(ch);
 }
 

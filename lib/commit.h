@@ -30,6 +30,8 @@ int qr_commit_wait(struct quire *ch, uint64_t number, uint64_t deadline_ns);
 
 /* The driver's: begins a commit, or sees to it that one follows the one under way. */
 void qr_commit_start(struct quire *ch);
+/* Commits begun so far: a hint. */
+uint64_t qr_commit_begun(struct quire *ch);
 /* 1 when somebody has a commit in hand: its end asks for QR_WANT_PACE. */
 int qr_commit_busy(struct quire *ch);
 /* 1 when all that was ever claimed is published and durable; 0 also when that cannot be told. */

@@ -91,8 +91,8 @@ static int seek(struct quire *ch, uint64_t page_no, struct qr_place *first)
     return first_held(ch, page_no, first);
 }
 
-/* Raises *end to the position behind the last claim there is now. */
-static int claims_end(struct quire *ch, uint64_t from, uint64_t *end)
+/* Raises *end to the position behind the last claim there is now, which is in *frame. */
+static int claims_end(struct quire *ch, uint64_t from, uint64_t *end, uint32_t *frame)
 {
     struct qr_place place;
     uint32_t high = qr_load_relaxed(&ch->frames_high); /* relaxed: a bound that only grows */
@@ -101,8 +101,10 @@ static int claims_end(struct quire *ch, uint64_t from, uint64_t *end)
         if (rc < 0)
             return rc;
         int64_t count = rc == 1 ? claimed(ch, &place) : -1;
-        if (count >= 0 && QUIRE_POSITION(place.page_no, count) > *end)
-            *end = QUIRE_POSITION(place.page_no, count);
+        if (count < 0 || QUIRE_POSITION(place.page_no, count) <= *end)
+            continue;
+        *end = QUIRE_POSITION(place.page_no, count);
+        *frame = f;
     }
     return 0;
 }
@@ -144,7 +146,7 @@ static int walk(struct quire *ch, uint64_t *position, uint64_t end)
 
 void qr_sync_begin(struct quire *ch, struct qr_sync_set *set, int cursors)
 {
-    set->error = claims_end(ch, set->first_page, &set->claims);
+    set->error = claims_end(ch, set->first_page, &set->claims, &set->newest);
     if (set->error == 0)
         set->error = walk(ch, &set->walked, set->claims);
     set->target = set->walked;
@@ -158,7 +160,9 @@ void qr_sync_begin(struct quire *ch, struct qr_sync_set *set, int cursors)
 int qr_sync_idle(struct quire *ch, struct qr_sync_set *set)
 {
     uint64_t end = set->claims;
-    return claims_end(ch, set->first_page, &end) == 0 && end == set->claims && set->target >= end;
+    uint32_t frame;
+    return claims_end(ch, set->first_page, &end, &frame) == 0 && end == set->claims &&
+           set->target >= end;
 }
 
 /* Was every slot of the page published before this look? */
@@ -169,17 +173,36 @@ static int complete(const struct qr_place *place, uint64_t published_below)
                           qr_complete(place->frame, place->page_no, (uint32_t) final));
 }
 
-/* The next frame whose page is not whole on the disk. */
+/* The frames one after the other, from the newest page's on; UINT32_MAX: that was all. */
+static uint32_t next_frame(struct quire *ch, struct qr_sync_set *set)
+{
+    uint32_t high = qr_load_relaxed(&ch->frames_high); /* relaxed: a bound that only grows */
+    uint32_t i = set->frame++;
+    if (i == 0)
+        return set->newest;
+    if (i - 1 == set->newest)
+        i = set->frame++;
+    return i - 1 < high ? i - 1 : UINT32_MAX;
+}
+
+/*
+ * The next frame whose page is not whole on the disk. The newest page first: it is the one that
+ * consumers will finish last, and what they have finished when its turn comes needs no sync.
+ */
 static int next_page(struct quire *ch, struct qr_sync_set *set, struct qr_sync_file *file)
 {
     struct qr_place place;
-    uint32_t high = qr_load_relaxed(&ch->frames_high); /* relaxed: a bound that only grows */
-    while (set->frame < high) {
-        uint32_t f = set->frame++;
+    uint32_t f;
+    while ((f = next_frame(ch, set)) != UINT32_MAX) {
         int rc = held(ch, f, set->first_page, &place);
         if (rc < 0)
             return rc;
-        if (rc == 0 || set->whole[f] == place.page_no + 1)
+        /* What was opened since is the next commit's. */
+        if (rc == 0 || set->whole[f] == place.page_no + 1 ||
+            place.page_no > QUIRE_PAGE_OF(set->claims))
+            continue;
+        /* Every group has finished it: nobody is going to read it, here or after a power loss. */
+        if (qr_recyclable(ch, f, place.page_no))
             continue;
         if (place.page_no >= set->seen)
             set->seen = place.page_no + 1;

@@ -20,7 +20,8 @@ struct qr_sync_set {
     uint64_t target; /* durable position when it has succeeded */
     uint64_t claims; /* position behind the last claim when it began; never falls */
     uint64_t seen;   /* 1 + the last page that was looked at */
-    uint32_t frame;  /* to be looked at next */
+    uint32_t newest; /* frame of the last claim */
+    uint32_t frame;  /* frames looked at; see next_frame() */
     uint32_t step;
     uint32_t group;
     int cursors; /* the groups' files too */

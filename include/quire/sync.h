@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Durability. A commit is one sync of all that was published before it began, for every waiter at
- * once. A message is durable when a commit that began after it was published has succeeded.
+ * once. A message is durable when a commit that began after it was published has succeeded. Pages
+ * that every group has finished and nobody borrows from are left out: they may be reused at any
+ * moment, and a group that is made later has no claim to them.
  *
  * The first sync that fails poisons the channel for good: the system may have dropped what it
  * could not write, and says so once only. Sends and syncs then return QUIRE_EPOISONED, in this
@@ -38,8 +40,8 @@ QUIRE_API QUIRE_MUST_CHECK int quire_sync_start(quire_t *channel);
 
 /*
  * The durable position: every message before it is on stable storage, or is void, or was finished
- * by every group and its page reused. It does not pass a message that is claimed and not yet
- * published, though later ones may be durable already. Only grows. Lock-free; one load.
+ * by every group in a page that was reused or left out. It does not pass a message that is claimed
+ * and not yet published, though later ones may be durable already. Only grows. Lock-free; one load.
  */
 QUIRE_API uint64_t quire_durable_position(const quire_t *channel);
 

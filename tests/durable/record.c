@@ -333,6 +333,40 @@ static void the_pool_grows(void)
     disk_end();
 }
 
+/* Pages that every group has finished are not written; one that somebody borrows from is. */
+static void pages_that_are_finished(void)
+{
+    struct quire_options options = rig_options(QUIRE_DURABLE_NONE, 8);
+    struct rig rig;
+    quire_rx_t *rx;
+    struct quire_msg msg;
+    disk_begin();
+    rig_open(&rig, &options);
+    CHECK_OK(quire_rx_subscribe(rig.channel, "g", NULL, NULL, &rx));
+    for (uint32_t i = 0; i < 4 * PER_PAGE + 1; i++) {
+        CHECK_OK(rig_send(&rig));
+    }
+    for (uint32_t i = 0; i < 3 * PER_PAGE; i++) {
+        int rc = quire_rx_try_recv(rx, &msg);
+        if (rc == QUIRE_PAGE_END) {
+            CHECK_OK(quire_rx_next_page(rx));
+            rc = quire_rx_try_recv(rx, &msg);
+        }
+        CHECK_OK(rc);
+    }
+    uint64_t syncs = disk_syncs(DISK_PAGE, 1);
+    CHECK_OK(quire_sync(rig.channel, UINT64_MAX, QUIRE_FOREVER));
+    CHECK_EQ(disk_syncs(DISK_PAGE, 1), syncs + 3); /* of the last message received, and after it */
+    CHECK_EQ(quire_durable_position(rig.channel), QUIRE_POSITION(4, 1));
+    for (uint64_t n = 2 * PER_PAGE; n < rig.sent; n++) {
+        uint64_t position = QUIRE_POSITION(n / PER_PAGE, n % PER_PAGE);
+        CHECK(disk_lacks(position, 0, n, rig_size(0, n)) == NULL);
+    }
+    quire_rx_close(rx);
+    rig_close(&rig);
+    disk_end();
+}
+
 /* Somebody else made the files, and was killed before their names were on the disk. No page is
  * turned after it, so that no file is made. */
 #define OF_THE_DEAD (6u * PER_PAGE - 3)
@@ -394,6 +428,7 @@ static const struct test_case cases[] = {
     {"record_frames_that_are_recycled", frames_that_are_recycled, 0},
     {"record_the_oldest_is_dropped", the_oldest_is_dropped, 0},
     {"record_the_pool_grows", the_pool_grows, 0},
+    {"record_pages_that_are_finished", pages_that_are_finished, 0},
     {"record_files_of_a_process_that_was_killed", files_of_a_process_that_was_killed, 0},
     {"record_reopened_channels", reopened_channels, 0},
 };
