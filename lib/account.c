@@ -15,24 +15,30 @@ static uint64_t account_page(struct quire *ch, uint64_t word)
     return high - ((high - word) & 0xffffu);
 }
 
+/* The word with the sealed pages in it that follow those it has. *next: the page after them. */
+static uint64_t advanced(struct quire *ch, uint64_t word, uint64_t *next)
+{
+    uint64_t sum = word >> 16;
+    struct qr_place place;
+    int64_t final;
+    *next = account_page(ch, word);
+    while (qr_locate(ch, *next, &place) == 0 && (final = qr_final(place.frame, *next)) >= 0) {
+        sum += (uint64_t) final;
+        ++*next;
+    }
+    return sum << 16 | (*next & 0xffffu);
+}
+
 void qr_account_advance(struct quire *ch)
 {
     qr_atomic_u64 *account = &ch->view.live->account;
+    uint64_t next;
     /* [A23 account] pairs with R23. */
-    uint64_t word = qr_load_acquire(account);
-    for (;;) {
-        uint64_t page_no = account_page(ch, word);
-        struct qr_place place;
-        if (qr_locate(ch, page_no, &place) != 0)
-            return;
-        int64_t final = qr_final(place.frame, page_no);
-        if (final < 0)
-            return;
-        uint64_t next = ((word >> 16) + (uint64_t) final) << 16 | ((page_no + 1) & 0xffffu);
-        /* [R23 account] pairs with A23: the page's frame may change hands from here on. */
-        if (qr_cas_acq_rel(account, &word, next))
-            word = next;
-    }
+    uint64_t word = qr_load_acquire(account), after;
+    do
+        after = advanced(ch, word, &next);
+    /* [R23 account] pairs with A23: the pages' frames may change hands from here on. */
+    while (after != word && !qr_cas_acq_rel(account, &word, after));
 }
 
 uint64_t qr_account_messages(struct quire *ch, uint64_t *next)
@@ -45,11 +51,15 @@ uint64_t qr_account_messages(struct quire *ch, uint64_t *next)
 int qr_accounted(struct quire *ch, uint64_t page_no)
 {
     uint64_t next;
-    (void)qr_account_messages(ch, &next);
-    if (page_no >= next) {
-        qr_account_advance(ch);
-        (void)qr_account_messages(ch, &next);
+    uint64_t word = qr_load_acquire(&ch->view.live->account); /* [A23 account] pairs with R23 */
+    if (page_no < account_page(ch, word))
+        return 1;
+    if (ch->view.read_only) { /* what it would be */
+        (void)advanced(ch, word, &next);
+        return page_no < next;
     }
+    qr_account_advance(ch);
+    (void)qr_account_messages(ch, &next);
     return page_no < next;
 }
 

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <lib/ahead.h>
+#include <lib/commit.h>
 #include <lib/keeper.h>
 #include <lib/pace.h>
 #include <lib/recycle.h>
@@ -21,12 +22,13 @@ struct qr_ahead {
     struct qr_task task;
     struct qr_frame_prep prep;
     struct qr_task renewal;
-    uint64_t renewed; /* 1 + the page whose frame was made writable again last */
+    qr_atomic_u64 *renewed; /* of each frame: commits begun when it was last made writable */
     int renewing;
     uint32_t frame;
-    int absent;         /* it had no storage */
-    int busy;           /* a frame is being made; all but idle: under the drive */
-    qr_atomic_u32 idle; /* 1: there is nothing that could be made */
+    int absent;            /* it had no storage */
+    int busy;              /* a frame is being made; all but idle: under the drive */
+    qr_atomic_u32 idle;    /* 1: there is nothing that could be made */
+    qr_atomic_u64 entered; /* page that was ready when a consumer came to the tail */
 };
 
 static void next_step(struct quire *ch, struct qr_task *task);
@@ -40,11 +42,14 @@ int qr_ahead_new(struct quire *ch)
     ch->ahead->task.done = next_step;
     ch->ahead->renewal.done = renewed;
     ch->ahead->renewal.op.kind = QR_OP_POPULATE;
-    return 0;
+    ch->ahead->renewed = qr_io_zalloc(ch->frames_cap * sizeof(ch->ahead->renewed[0]));
+    return ch->ahead->renewed ? 0 : -ENOMEM;
 }
 
 void qr_ahead_free(struct quire *ch)
 {
+    if (ch->ahead)
+        free(ch->ahead->renewed);
     free(ch->ahead);
     ch->ahead = NULL;
 }
@@ -56,16 +61,42 @@ void qr_ahead_renew(struct quire *ch)
         qr_store_relaxed(&ch->ahead->idle, 0u);
 }
 
-void qr_ahead_look(struct quire *ch, uint64_t page_no)
+/* 1 when a commit may have written back the frame of page page_no since it was made writable. */
+static int is_written_back(struct quire *ch, uint64_t page_no, struct qr_place *place)
 {
-    int rc = page_no + 1 < QR_PAGE_MAX ? qr_prepare_ahead(ch, page_no + 1) : 0;
-    if (rc == 0 && qr_pace_writes_back(ch))
+    return qr_pace_writes_back(ch) && qr_locate(ch, page_no, place) == 0 &&
+           /* relaxed: a hint */
+           qr_load_relaxed(&ch->ahead->renewed[place->frame_id]) != qr_commit_begun(ch);
+}
+
+/* 0 when page page_no is prepared. */
+static int look(struct quire *ch, uint64_t page_no)
+{
+    int rc = page_no < QR_PAGE_MAX ? qr_prepare_ahead(ch, page_no) : 0;
+    struct qr_place place;
+    if (rc == 0 && is_written_back(ch, page_no, &place))
         qr_keeper_want(ch, QR_WANT_AHEAD); /* to renew it */
     /* relaxed: a hint */
-    if (qr_load_relaxed(&ch->ahead->idle) != 0)
-        return;
-    if (rc != 0 || qr_spares(ch, ch->pages_ahead) < ch->pages_ahead)
+    if (qr_load_relaxed(&ch->ahead->idle) == 0 &&
+        (rc != 0 || qr_spares(ch, ch->pages_ahead) < ch->pages_ahead))
         qr_keeper_want(ch, QR_WANT_AHEAD);
+    return rc;
+}
+
+void qr_ahead_opened(struct quire *ch, uint64_t page_no, int was_ready)
+{
+    /* relaxed: a hint. */
+    if (!was_ready || qr_load_relaxed(&ch->ahead->entered) != page_no)
+        (void)look(ch, page_no + 1);
+}
+
+void qr_ahead_entered(struct quire *ch, uint64_t page_no)
+{
+    uint64_t next = page_no + 1;
+    /* [A10 tail] pairs with R10. */
+    if (qr_load_acquire(&ch->view.live->tail_page) == page_no && !qr_closed(ch) &&
+        (qr_prepared(ch, next) || look(ch, next) == 0))
+        qr_store_relaxed(&ch->ahead->entered, next); /* relaxed: a hint */
 }
 
 /*
@@ -158,10 +189,10 @@ static void renew(struct quire *ch, uint64_t page_no)
 {
     struct qr_ahead *a = ch->ahead;
     struct qr_place place;
-    if (!qr_pace_writes_back(ch) || a->renewing || a->renewed > page_no ||
-        qr_locate(ch, page_no, &place) != 0)
+    if (a->renewing || !is_written_back(ch, page_no, &place))
         return;
-    a->renewed = page_no + 1;
+    /* relaxed: a hint */
+    qr_store_relaxed(&a->renewed[place.frame_id], qr_commit_begun(ch));
     a->renewing = 1;
     a->renewal.op.address = place.frame->header;
     a->renewal.op.size = ch->view.sb->frame_bytes;

@@ -5,6 +5,7 @@
  * Only published slots are claimed, so a claimed run can be delivered at once; the exception is a
  * hole at the head with messages behind it, which one member claims alone and waits for.
  */
+#include <lib/ahead.h>
 #include <lib/evict.h>
 #include <lib/handles.h>
 #include <lib/pace.h>
@@ -49,7 +50,10 @@ static void take_in_hand(struct quire_rx *rx, uint64_t position, uint32_t n, uin
     rx->end = position + n;
     qr_rx_set_ready(rx, rx->end);
     rx->flags = flags;
+    int enters = rx->stand != QUIRE_PAGE_OF(position) + 1;
     stand_on(rx, QUIRE_PAGE_OF(position));
+    if (enters)
+        qr_ahead_entered(rx->channel, QUIRE_PAGE_OF(position));
 }
 
 /* Moves head over n messages. 1 when they are ours. */

@@ -158,14 +158,15 @@ int quire_stat(quire_t *ch, struct quire_stat *s)
     s->first_page = qr_oldest_page(ch, s->tail_page);
     /* relaxed: figures. */
     s->end_position = QUIRE_POSITION(s->tail_page, 0);
-    if (qr_locate(ch, s->tail_page, &place) == 0)
+    rc = qr_locate(ch, s->tail_page, &place);
+    if (rc == 0)
         s->end_position += page_extent(ch, place.frame, s->tail_page).slots;
+    s->turns = rc == QUIRE_EAGAIN ? 0 : s->tail_page + 1; /* nobody has opened it yet */
     s->messages = messages(ch, s->tail_page);
     s->voids = qr_void_total(ch);
     /* relaxed, here and below: figures. */
     s->damaged = qr_load_relaxed(&live->damaged);
     s->dropped = qr_load_relaxed(&live->dropped);
-    s->turns = qr_load_relaxed(&live->turns);
     s->turns_waited = qr_load_relaxed(&live->turns_waited);
     s->recoveries = qr_load_relaxed(&live->recoveries);
     s->clean = qr_load_relaxed(&live->clean);

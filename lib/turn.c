@@ -114,10 +114,8 @@ static int finish_assign(struct quire *ch, uint32_t frame_id, uint64_t page_no)
     uint64_t entry = qr_load_acquire(slot);
     while (entry == QR_DIRENT_NONE || qr_dirent_page(entry) < page_no) {
         /* [R4 directory] pairs with A4: page_no of the frame is written. */
-        if (qr_cas_acq_rel(slot, &entry, qr_dirent(page_no, frame_id))) {
-            qr_raise(&ch->view.live->ready_page, page_no);
+        if (qr_cas_acq_rel(slot, &entry, qr_dirent(page_no, frame_id)))
             return 0;
-        }
     }
     /* An entry of a later page says nothing about who won this one: qr_holds will tell. */
     if (qr_dirent_page(entry) == page_no && qr_dirent_frame(entry) != frame_id)
@@ -136,13 +134,16 @@ static int64_t assigned_frame(struct quire *ch, uint64_t page_no)
     return -1;
 }
 
+int qr_prepared(const struct quire *ch, uint64_t page_no)
+{
+    /* [A4 directory] pairs with R4. */
+    uint64_t entry = qr_load_acquire(&ch->view.directory[page_no & ch->directory_mask]);
+    return entry != QR_DIRENT_NONE && qr_dirent_page(entry) >= page_no;
+}
+
 static int prepare(struct quire *ch, uint64_t page_no, enum qr_pick_mode mode)
 {
-    for (;;) {
-        /* [A4 directory] pairs with R4. */
-        uint64_t entry = qr_load_acquire(&ch->view.directory[page_no & ch->directory_mask]);
-        if (entry != QR_DIRENT_NONE && qr_dirent_page(entry) >= page_no)
-            return 0;
+    while (!qr_prepared(ch, page_no)) {
         int64_t helped = assigned_frame(ch, page_no);
         uint32_t frame = (uint32_t)helped;
         uint64_t life;
@@ -160,6 +161,7 @@ static int prepare(struct quire *ch, uint64_t page_no, enum qr_pick_mode mode)
         if (rc != 0)
             return rc;
     }
+    return 0;
 }
 
 /* Opens page page_no, which is prepared. 1 when this call did it. */
@@ -175,27 +177,40 @@ static int open_page(struct quire *ch, const struct qr_place *place)
         /* [R13 open] pairs with A13 and with every claim: page_no is visible to who claims. */
         mine = qr_cas_acq_rel(place->frame->claim, &word, qr_claim_open(place->page_no));
     }
-    if (mine) {
-        /* relaxed: figures for people. */
-        qr_store_relaxed(&header->first_ns, qr_wall());
-        qr_add_relaxed(&ch->view.live->turns, 1u);
-    }
     qr_raise(&ch->view.live->tail_page, place->page_no);
-    if (mine)
+    if (mine) {
+        qr_store_relaxed(&header->first_ns, qr_wall()); /* relaxed: a figure for people */
         qr_freed(ch, ch->view.live); /* who found the pool full has a page to write now */
+    }
     return mine;
+}
+
+/* Consumers have looked at the lines that opening writes, and each would be waited for in turn. */
+static void fetch_lines(struct quire *ch, uint64_t page_no)
+{
+    /* relaxed: a hint. */
+    uint64_t entry = qr_load_relaxed(&ch->view.directory[page_no & ch->directory_mask]);
+    const struct qr_frame *frame = qr_dirent_page(entry) == page_no
+                                       ? qr_store_frame_mapped(ch->store, qr_dirent_frame(entry))
+                                       : NULL;
+    if (!frame)
+        return;
+    qr_fetch_for_write(frame->claim);
+    qr_fetch_for_write(&frame->header->page_no);
 }
 
 static int next_page(struct quire *ch, uint64_t page_no)
 {
-    int rc = prepare(ch, page_no, QR_PICK_NEEDED);
+    fetch_lines(ch, page_no);
+    int was_ready = qr_prepared(ch, page_no);
+    int rc = was_ready ? 0 : prepare(ch, page_no, QR_PICK_NEEDED);
     struct qr_place place;
     if (rc == 0)
         rc = qr_locate(ch, page_no, &place);
     if (rc == QUIRE_ENOENT)
         return 0; /* it has come and gone: the tail tells where things are */
     if (rc == 0 && open_page(ch, &place))
-        qr_ahead_look(ch, page_no); /* if it cannot be yet, the next turn does it */
+        qr_ahead_opened(ch, page_no, was_ready); /* if it cannot be yet, the next turn does it */
     return rc;
 }
 

@@ -26,6 +26,15 @@ int qr_locate(struct quire *ch, uint64_t page_no, struct qr_place *place);
 /* The page producers write. 0 and *place with an open claim word seen; QUIRE_FULL; or an error. */
 int qr_turn(struct quire *ch, struct qr_place *place);
 
+/* The lines that say where page page_no is, and that it is the tail, are about to be needed. */
+static inline void qr_turn_soon(const struct quire *ch, uint64_t page_no)
+{
+    __builtin_prefetch((const void *)&ch->view.directory[page_no & ch->directory_mask]);
+    qr_fetch_for_write(&ch->view.live->tail_page);
+}
+
+/* 1 when page page_no is prepared, or was. */
+int qr_prepared(const struct quire *ch, uint64_t page_no);
 /* Prepares page page_no from what is there for the taking: 0, or QUIRE_FULL and other codes. */
 int qr_prepare_ahead(struct quire *ch, uint64_t page_no);
 

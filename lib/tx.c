@@ -39,12 +39,12 @@ static void seal(struct quire_tx *tx, uint64_t old)
     /* relaxed: ordered by the add, and fixed until this seal is stored. */
     uint64_t page_no = qr_load_relaxed(&header->page_no);
     uint64_t final = qr_claim_count(old);
+    qr_turn_soon(tx->channel, page_no + 1);
     /* relaxed: figures for people. */
     qr_store_relaxed(&header->last_ns, qr_wall());
     qr_store_relaxed(&header->seal_units, qr_claim_units(old));
     /* [R3 seal] pairs with A3: no slot from final on will ever be published in this page. */
     qr_store_release(&header->seal, qr_seal(page_no, final));
-    qr_account_advance(tx->channel);
     if (tx->sync_mask != UINT64_MAX) /* what the strides have left out of this page */
         qr_pace_published(tx->channel, final & tx->sync_mask);
     qr_wake_consumers(tx->channel);

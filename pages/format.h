@@ -83,8 +83,8 @@ _Static_assert(offsetof(struct qr_superblock, crc) == 4092, "layout");
 /* Words that every process of the channel shares. Each line has one kind of writer. */
 struct qr_live {
     /* line 0: the turn. Read at every turn, written once per page. */
-    qr_atomic_u64 tail_page;   /* highest page ever opened; a hint that may lag by one */
-    qr_atomic_u64 ready_page;  /* highest page ever prepared; a hint that may lag by one */
+    qr_atomic_u64 tail_page; /* highest page ever opened; a hint that may lag by one */
+    uint64_t reserved0;
     qr_atomic_u64 retain_from; /* pages before it are given up even if no group exists */
     uint8_t pad0[104];
     /* line 1: attention. Read after every publish; zero while nobody sleeps. */
@@ -110,7 +110,7 @@ struct qr_live {
     qr_atomic_u64 voids; /* of frames whose count was folded in here: see lib/account.h */
     qr_atomic_u64 damaged;
     qr_atomic_u64 dropped;
-    qr_atomic_u64 turns;
+    uint64_t reserved4;
     qr_atomic_u64 turns_waited;
     qr_atomic_u64 account;    /* sum:48 | page:16, messages in all pages before that page */
     qr_atomic_u64 fold_voids; /* a fold in progress: see lib/account.c */

@@ -77,6 +77,19 @@ static inline void qr_pause(void)
 #endif
 }
 
+/*
+ * Asks for the line to write to it, and goes on: lines that are needed one after the other come
+ * together. Where x86 does not know the instruction it does nothing.
+ */
+static inline void qr_fetch_for_write(const volatile void *line)
+{
+#if defined(__x86_64__)
+    __asm__ __volatile__("prefetchw %0" ::"m"(*(const volatile char *)line));
+#else
+    __builtin_prefetch((const void *)line, 1);
+#endif
+}
+
 #define qr_likely(x)   __builtin_expect(!!(x), 1)
 #define qr_unlikely(x) __builtin_expect(!!(x), 0)
 

@@ -85,17 +85,18 @@ static void at_every_page(void)
     quire_tx_t *tx = open_tx(channel);
     uint64_t sent = fill(tx, 1, 0, SIZE);
     char name[] = "p0";
+    quire_rx_t *rx[4];
 
     for (uint64_t page = 0; page < 4; page++) {
-        quire_rx_t *rx;
-
         name[1] = (char)('0' + page);
-        rx = open_rx_at(channel, name, QUIRE_PAGE, page);
+        rx[page] = open_rx_at(channel, name, QUIRE_PAGE, page);
+    }
+    for (uint64_t page = 0; page < 4; page++) {
         for (uint64_t i = page * ROOM; i < sent; i++) {
-            take_number(rx, 1, i, SIZE);
+            take_number(rx[page], 1, i, SIZE);
         }
-        take_nothing(rx);
-        quire_rx_close(rx);
+        take_nothing(rx[page]);
+        quire_rx_close(rx[page]);
     }
     quire_tx_close(tx);
     CHECK_OK(quire_close(channel));
