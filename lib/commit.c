@@ -164,6 +164,14 @@ static void finish(struct quire *ch)
     qr_pace_ended(ch);
 }
 
+void qr_commit_needs(struct quire *ch, uint64_t page_no)
+{
+    if (!ch->commit)
+        return;
+    qr_sync_again(&ch->commit->set, page_no);
+    qr_pace_attend(ch);
+}
+
 uint64_t qr_commit_begun(struct quire *ch)
 {
     return qr_load_relaxed(&ch->commit->begun); /* relaxed: a hint */

@@ -30,6 +30,9 @@ int qr_commit_wait(struct quire *ch, uint64_t number, uint64_t deadline_ns);
 
 /* The driver's: begins a commit, or sees to it that one follows the one under way. */
 void qr_commit_start(struct quire *ch);
+/* A new group begins at page_no: what was left out from there on, because no group needed it, is
+ * made durable by the next commit. */
+void qr_commit_needs(struct quire *ch, uint64_t page_no);
 /* Commits begun so far: a hint. */
 uint64_t qr_commit_begun(struct quire *ch);
 /* 1 when somebody has a commit in hand: its end asks for QR_WANT_PACE. */

@@ -9,6 +9,7 @@
  * seen a later tail, and with it the line.
  */
 #include <errno.h>
+#include <lib/commit.h>
 #include <lib/evict.h>
 #include <lib/group.h>
 #include <lib/handles.h>
@@ -259,6 +260,8 @@ static int make_group(struct quire *ch, const char *name, const struct quire_whe
     rc = add_group(ch, name, &map, group);
     if (rc != 0)
         qr_store_group_close(ch->store, &map);
+    else
+        qr_commit_needs(ch, QUIRE_PAGE_OF(position));
     return rc;
 }
 

@@ -22,6 +22,7 @@ int qr_sync_set_init(struct quire *ch, struct qr_sync_set *set)
         qr_store_relaxed(durable, 0u);
     set->walked = qr_load_relaxed(durable);
     set->first_page = QUIRE_PAGE_OF(set->walked);
+    qr_store_relaxed(&set->again, UINT64_MAX); /* relaxed: as above */
     return 0;
 }
 
@@ -144,8 +145,19 @@ static int walk(struct quire *ch, uint64_t *position, uint64_t end)
     return 0;
 }
 
+void qr_sync_again(struct qr_sync_set *set, uint64_t page_no)
+{
+    uint64_t seen = qr_load_relaxed(&set->again); /* relaxed: the exchange decides */
+    /* [R39 again] pairs with A39: the group that needs the page is in the list. */
+    while (page_no < seen && !qr_cas_acq_rel(&set->again, &seen, page_no))
+        ;
+}
+
 void qr_sync_begin(struct quire *ch, struct qr_sync_set *set, int cursors)
 {
+    uint64_t again = qr_exchange_acq_rel(&set->again, UINT64_MAX); /* [A39 again] with R39 */
+    if (again < set->first_page)
+        set->first_page = again;
     set->error = claims_end(ch, set->first_page, &set->claims, &set->newest);
     if (set->error == 0)
         set->error = walk(ch, &set->walked, set->claims);
@@ -161,7 +173,8 @@ int qr_sync_idle(struct quire *ch, struct qr_sync_set *set)
 {
     uint64_t end = set->claims;
     uint32_t frame;
-    return claims_end(ch, set->first_page, &end, &frame) == 0 && end == set->claims &&
+    return qr_load_relaxed(&set->again) == UINT64_MAX && /* relaxed: who raises it asks again */
+           claims_end(ch, set->first_page, &end, &frame) == 0 && end == set->claims &&
            set->target >= end;
 }
 

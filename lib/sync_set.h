@@ -16,6 +16,7 @@ struct qr_sync_set {
     uint64_t first_page;  /* pages before it are durable */
     uint64_t walked;      /* first position that was not published when last looked at */
     uint64_t named_pages; /* pages before it stand in the control file on the disk */
+    qr_atomic_u64 again;  /* first page that a new group needs; UINT64_MAX: none */
     /* Of the commit under way. */
     uint64_t target; /* durable position when it has succeeded */
     uint64_t claims; /* position behind the last claim when it began; never falls */
@@ -41,6 +42,10 @@ struct qr_sync_file {
 
 int qr_sync_set_init(struct quire *ch, struct qr_sync_set *set);
 void qr_sync_set_free(struct qr_sync_set *set);
+
+/* Pages from page_no on, some of which may have been left out, are needed by a new group: the next
+ * commit looks at them once more. Any thread. */
+void qr_sync_again(struct qr_sync_set *set, uint64_t page_no);
 
 /* Begins a commit: looks how far everything is published. */
 void qr_sync_begin(struct quire *ch, struct qr_sync_set *set, int cursors);
