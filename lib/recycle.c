@@ -230,6 +230,8 @@ static int make_frame(struct quire *ch, uint64_t page_no, uint32_t from, uint32_
 {
     int none = QUIRE_FULL;
     for (uint32_t f = from; f < to; f++) {
+        if (f == ch->frames_base && none == QUIRE_EAGAIN)
+            return none; /* the pool does not grow for want of a frame that is about to be there */
         /* [A6 life] pairs with R6. */
         uint64_t old = qr_load_acquire(&ch->view.life[f]);
         if (qr_life_page(old) == QR_PAGE_BUSY || qr_life_page(old) == QR_PAGE_FREE ||

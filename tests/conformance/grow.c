@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* GROW: pages are added up to a limit and given back. */
+#include <quire/loop.h>
+#include <quire/stat.h>
 #include <stdlib.h>
 #include <tests/conformance/cases.h>
 #include <tests/conformance/cell.h>
@@ -79,6 +81,37 @@ static void does_not_grow_without_need(void)
         take_number(rx, 1, i, SIZE);
     }
     CHECK(stat_of(channel).pages_made <= 2);
+    quire_rx_close(rx);
+    quire_tx_close(tx);
+    CHECK_OK(quire_close(channel));
+}
+
+/* A frame of the pool that is being made is waited for, and no other is made meanwhile: the keeper
+ * begins it when the first message is received, and nobody sees it done before the page is full. */
+static void waits_for_a_frame_of_the_pool(void)
+{
+    struct quire_options options = cell_options(GROW_PAGE, 2);
+    struct quire_plan plan;
+
+    options.full_policy = QUIRE_FULL_GROW;
+    options.keeper = QUIRE_KEEPER_CALLER;
+    CHECK_OK(quire_plan(&options, cell.directory, &plan));
+    options.max_bytes = 7 * plan.page_bytes;
+    quire_t *channel = cell_open(&options);
+    quire_tx_t *tx = open_tx(channel);
+    quire_rx_t *rx = open_rx(channel, "g");
+    put(tx, 1, 0, SIZE);
+    take_number(rx, 1, 0, SIZE);
+    CHECK(quire_dispatch(channel) >= 0);
+    for (uint64_t i = 1; i <= page_room(GROW_PAGE, SIZE); i++) {
+        put(tx, 1, i, SIZE);
+    }
+    struct quire_page_stat pages[7];
+    long count = quire_stat_pages(channel, pages, 7);
+    for (long i = 0; i < count; i++) {
+        CHECK(pages[i].frame_id < 2 || pages[i].state == QUIRE_PAGE_EMPTY);
+    }
+    CHECK_EQ(stat_of(channel).pages_used, 2);
     quire_rx_close(rx);
     quire_tx_close(tx);
     CHECK_OK(quire_close(channel));
@@ -269,6 +302,7 @@ static const struct test_case cases[] = {
     {"grow: to the limit, no further", grows_to_the_limit, 0},
     {"grow: the limit is in bytes", the_limit_is_in_bytes, 0},
     {"grow: not without need", does_not_grow_without_need, 0},
+    {"grow: waits for a frame of the pool", waits_for_a_frame_of_the_pool, 0},
     {"grow: at the limit a sender waits", blocks_at_the_limit, 0},
     {"grow: senders meet while a page of the pool is made", meet_in_a_fixed_pool, 0},
     {"grow: senders meet while the pool grows", meet_in_a_growing_pool, 0},
