@@ -120,14 +120,22 @@ static uint32_t published(const struct qr_place *place, uint32_t slot, uint32_t 
     return slot;
 }
 
-/* Takes *position on to the first that is not published, no further than end. */
+/*
+ * Takes *position on to the first that is not published, no further than end, behind the last
+ * claim. All pages up to that were open before: those that no frame holds any more are finished,
+ * and later ones are none of this commit's, which is not going to sync them.
+ */
 static int walk(struct quire *ch, uint64_t *position, uint64_t end)
 {
     struct qr_place place;
     while (*position < end) {
         int rc = seek(ch, QUIRE_PAGE_OF(*position), &place);
-        if (rc != 1)
+        if (rc < 0)
             return rc;
+        if (rc == 0 || place.page_no > QUIRE_PAGE_OF(end)) {
+            *position = end;
+            return 0;
+        }
         if (place.page_no > QUIRE_PAGE_OF(*position))
             *position = QUIRE_POSITION(place.page_no, 0);
         int64_t count = claimed(ch, &place);

@@ -3,7 +3,7 @@
  * Durability. A commit is one sync of all that was published before it began, for every waiter at
  * once. A message is durable when a commit that began after it was published has succeeded. Pages
  * that every group has finished and nobody borrows from are left out: they may be reused at any
- * moment. If a new group begins there first, the next commit makes them durable.
+ * moment. If a new group begins there first, the next commit makes them durable for it.
  *
  * The first sync that fails poisons the channel for good: the system may have dropped what it
  * could not write, and says so once only. Sends and syncs then return QUIRE_EPOISONED, in this
