@@ -61,6 +61,12 @@ void qr_ahead_renew(struct quire *ch)
         qr_store_relaxed(&ch->ahead->idle, 0u);
 }
 
+/* No more pages are going to be needed. */
+static int over(struct quire *ch)
+{
+    return qr_closed(ch) || qr_poisoned(ch);
+}
+
 /* 1 when a commit may have written back the frame of page page_no since it was made writable. */
 static int is_written_back(struct quire *ch, uint64_t page_no, struct qr_place *place)
 {
@@ -94,7 +100,7 @@ void qr_ahead_entered(struct quire *ch, uint64_t page_no)
 {
     uint64_t next = page_no + 1;
     /* [A10 tail] pairs with R10. */
-    if (qr_load_acquire(&ch->view.live->tail_page) == page_no && !qr_closed(ch) &&
+    if (qr_load_acquire(&ch->view.live->tail_page) == page_no && !over(ch) &&
         (qr_prepared(ch, next) || look(ch, next) == 0))
         qr_store_relaxed(&ch->ahead->entered, next); /* relaxed: a hint */
 }
@@ -165,6 +171,8 @@ static void next_step(struct quire *ch, struct qr_task *task)
     int result = task->op.result;
     if (task->op.kind == QR_OP_POPULATE && result == -EINVAL)
         result = qr_store_populate(a->prep.address, a->prep.bytes); /* an older kernel */
+    if (result == 0 && syncs && qr_poisoned(ch))
+        result = QUIRE_EPOISONED; /* after a failed sync there is no other */
     if (result != 0)
         settle(ch, a, result);
     else if (task->op.kind == QR_OP_ALLOCATE)
@@ -202,7 +210,7 @@ static void renew(struct quire *ch, uint64_t page_no)
 void qr_ahead(struct quire *ch)
 {
     struct qr_ahead *a = ch->ahead;
-    if (a->busy || qr_closed(ch))
+    if (a->busy || over(ch))
         return; /* goes on by itself; or is not needed any more */
     /* relaxed: a hint; a later tail has asked for itself. */
     uint64_t tail = qr_load_relaxed(&ch->view.live->tail_page);

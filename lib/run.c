@@ -50,10 +50,11 @@ static void take_in_hand(struct quire_rx *rx, uint64_t position, uint32_t n, uin
     rx->end = position + n;
     qr_rx_set_ready(rx, rx->end);
     rx->flags = flags;
-    int enters = rx->stand != QUIRE_PAGE_OF(position) + 1;
     stand_on(rx, QUIRE_PAGE_OF(position));
-    if (enters)
-        qr_ahead_entered(rx->channel, QUIRE_PAGE_OF(position));
+    if (rx->entered == rx->stand)
+        return;
+    rx->entered = rx->stand;
+    qr_ahead_entered(rx->channel, QUIRE_PAGE_OF(position));
 }
 
 /* Moves head over n messages. 1 when they are ours. */

@@ -22,6 +22,7 @@ struct quire_rx {
     /* The slow half. */
     uint64_t end;
     uint64_t stand;               /* page + 1 this handle stands on; 0 none */
+    uint64_t entered;             /* page + 1 it came to last */
     uint64_t page_no;             /* the page at hand: slots and data are its frame's */
     const struct qr_frame *frame; /* NULL before the first */
     struct qr_group *group;
