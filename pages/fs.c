@@ -24,6 +24,16 @@ struct range {
     int shared;
 };
 
+/* Work that a ring gives to this thread may interrupt it. */
+static int control(int fd, unsigned long request, void *argument)
+{
+    int rc;
+    do
+        rc = ioctl(fd, request, argument);
+    while (rc < 0 && errno == EINTR);
+    return rc;
+}
+
 static int is_btrfs(int fd)
 {
     struct statfs fs;
@@ -34,7 +44,7 @@ static int is_btrfs(int fd)
 static int copy_forbidden(int fd)
 {
     int flags;
-    return ioctl(fd, FS_IOC_GETFLAGS, &flags) == 0 && (flags & FS_NOCOW_FL) != 0;
+    return control(fd, FS_IOC_GETFLAGS, &flags) == 0 && (flags & FS_NOCOW_FL) != 0;
 }
 
 int qr_fs_forbid_copy(int fd)
@@ -42,15 +52,15 @@ int qr_fs_forbid_copy(int fd)
     int flags;
     if (!is_btrfs(fd) || copy_forbidden(fd))
         return 0;
-    if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
+    if (control(fd, FS_IOC_GETFLAGS, &flags) < 0)
         return -EOPNOTSUPP;
     /* What says of compression is inherited, excludes the other, and must be gone before. */
     if (flags & (FS_COMPR_FL | FS_NOCOMP_FL)) {
         flags &= ~(FS_COMPR_FL | FS_NOCOMP_FL);
-        ioctl(fd, FS_IOC_SETFLAGS, &flags); /* the next one tells */
+        control(fd, FS_IOC_SETFLAGS, &flags); /* the next one tells */
     }
     flags |= FS_NOCOW_FL;
-    if (ioctl(fd, FS_IOC_SETFLAGS, &flags) < 0 || !copy_forbidden(fd))
+    if (control(fd, FS_IOC_SETFLAGS, &flags) < 0 || !copy_forbidden(fd))
         return -EOPNOTSUPP;
     return 0;
 }
@@ -71,7 +81,7 @@ static int extents_of(int fd, uint64_t from, uint64_t to, struct fiemap_extent e
     u.map.fm_start = from;
     u.map.fm_length = to - from;
     u.map.fm_extent_count = EXTENTS;
-    if (ioctl(fd, FS_IOC_FIEMAP, &u.map) < 0)
+    if (control(fd, FS_IOC_FIEMAP, &u.map) < 0)
         return -errno;
     uint32_t count = u.map.fm_mapped_extents;
     if (count > EXTENTS)

@@ -42,7 +42,7 @@ static void look_at(int fd, uint64_t size)
     int rc;
     while ((rc = ioctl(fd, FS_IOC_FIEMAP, &u.map)) != 0 && errno == EINTR) {
     }
-    CHECK_EQ(rc, 0);
+    CHECK_CODE(rc == 0 ? 0 : -errno, 0);
     CHECK(u.map.fm_mapped_extents < EXTENTS);
     uint64_t there = 0;
     for (uint32_t i = 0; i < u.map.fm_mapped_extents; i++) {
