@@ -41,6 +41,19 @@ void qr_account_advance(struct quire *ch)
     while (after != word && !qr_cas_acq_rel(account, &word, after));
 }
 
+void qr_account_rebuild(struct quire *ch, uint64_t tail)
+{
+    qr_atomic_u64 *account = &ch->view.live->account;
+    /* relaxed: alone in the channel. */
+    uint64_t word = qr_load_relaxed(account), sum = word >> 16;
+    struct qr_place place;
+    for (uint64_t p = account_page(ch, word); p <= tail; p++) {
+        int64_t final = qr_locate(ch, p, &place) == 0 ? qr_final(place.frame, p) : -1;
+        sum += final > 0 ? (uint64_t) final : 0;
+    }
+    qr_store_relaxed(account, sum << 16 | ((tail + 1) & 0xffffu)); /* relaxed: alone */
+}
+
 uint64_t qr_account_messages(struct quire *ch, uint64_t *next)
 {
     uint64_t word = qr_load_acquire(&ch->view.live->account); /* [A23 account] pairs with R23 */

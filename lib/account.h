@@ -11,6 +11,9 @@
 
 /* Adds the sealed pages that are not in the account yet, in page order. */
 void qr_account_advance(struct quire *ch);
+/* After a crash of the machine, with all pages up to the tail sealed: puts into the account those
+ * that it lacks and that are there, so that it does not wait for others. */
+void qr_account_rebuild(struct quire *ch, uint64_t tail);
 /* 1 when page_no is in the account: its final count may be forgotten. */
 int qr_accounted(struct quire *ch, uint64_t page_no);
 /* Messages in all pages before *next, the first page that is not in the account. */

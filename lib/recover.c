@@ -78,21 +78,36 @@ static int shows_claims(const struct quire *ch, const struct qr_frame *frame, ui
     return qr_final(frame, page_no) >= 0 || published_end(ch, frame, page_no) > 0;
 }
 
+/* Was the page in the frame opened? told: the highest page that the control file says was. */
+static int page_opened(const struct quire *ch, const struct qr_frame *frame, uint64_t page_no,
+                       uint64_t told, int other_boot)
+{
+    if (other_boot)
+        return page_no <= told || shows_claims(ch, frame, page_no);
+    return was_opened(frame, page_no);
+}
+
 /*
  * Settles which frame holds which page. The tail is the highest page that was opened; its frame may
- * have gone already to the page after it, which was not opened yet: then only the word tells.
+ * have gone already to the page after it, which was not opened yet: then only the word tells. After
+ * a crash of the machine it is the highest that is there: of later ones nothing was durable.
  */
 static void settle_frames(struct quire *ch, uint64_t *tail, int other_boot)
 {
-    *tail = qr_load_relaxed(&ch->view.live->tail_page);
+    uint64_t told = qr_load_relaxed(&ch->view.live->tail_page);
+    int found = 0;
+    *tail = told;
     for (uint32_t f = 0; f < ch->frames_cap; f++) {
         const struct qr_frame *frame;
 
         uint64_t page = true_page(ch, f, qr_life_page(qr_load_relaxed(&ch->view.life[f])));
         qr_store_relaxed(&ch->view.life[f], qr_life(page, 0));
-        if (page < QR_PAGE_MAX && page > *tail && qr_store_frame(ch->store, f, &frame) == 0 &&
-            (other_boot ? shows_claims(ch, frame, page) : was_opened(frame, page)))
+        if (page >= QR_PAGE_MAX || qr_store_frame(ch->store, f, &frame) != 0 ||
+            !page_opened(ch, frame, page, told, other_boot))
+            continue;
+        if (page > *tail || (other_boot && !found))
             *tail = page;
+        found = 1;
     }
     qr_store_relaxed(&ch->view.live->tail_page, *tail);
 }
@@ -150,34 +165,59 @@ static uint64_t data_end(const struct quire *ch, const struct qr_frame *frame, u
     return end < ch->capacity_units ? end : ch->capacity_units;
 }
 
-/*
- * A claim word that the slots speak for, after a crash of the machine. A page up to the tail was
- * opened, even if nothing of it reached the disk; a sealed one is over.
- */
-static void rebuild_claim(struct quire *ch, const struct qr_frame *frame, uint64_t page_no,
-                          uint64_t tail)
+/* Nothing that an earlier life left in a frame passes for something of the next, which may have a
+ * page number that was in use before. */
+static void make_blank(struct quire *ch, const struct qr_frame *frame)
 {
-    uint32_t count = published_end(ch, frame, page_no);
-    uint64_t word = qr_claim_open(page_no);
-    if (page_no > tail)
-        word = QR_CLAIM_CLOSED;
-    else if (qr_final(frame, page_no) >= 0)
-        word += qr_claim_add(0, ch->max_messages + 1);
-    else
-        word += qr_claim_add(data_end(ch, frame, page_no, count), count);
-    qr_store_relaxed(frame->claim, word);
+    qr_store_relaxed(frame->claim, QR_CLAIM_CLOSED);
+    qr_store_relaxed(&frame->header->page_no, QR_PAGE_NO_NONE);
+    qr_store_relaxed(&frame->header->seal, 0u);
+    for (uint32_t i = 0; i < ch->max_messages; i++)
+        qr_store_relaxed(&frame->slots[i], 0u);
 }
 
-static void rebuild_claims(struct quire *ch, uint64_t tail)
+/*
+ * After a crash of the machine claim words may be of any age, and heads and cursors ahead of the
+ * slots. Every page up to the tail counts as over: what was claimed in it is not claimed again.
+ * Pages after the tail were never opened.
+ */
+static void settle_claims(struct quire *ch, uint64_t tail)
 {
     for (uint32_t f = 0; f < ch->frames_cap; f++) {
         const struct qr_frame *frame;
         uint64_t page = qr_life_page(qr_load_relaxed(&ch->view.life[f]));
-        if (page == QR_PAGE_FREE && qr_store_frame(ch->store, f, &frame) == 0)
-            qr_store_relaxed(frame->claim, QR_CLAIM_CLOSED);
-        else if (page < QR_PAGE_MAX && qr_store_frame(ch->store, f, &frame) == 0)
-            rebuild_claim(ch, frame, page, tail);
+        if (page == QR_PAGE_ABSENT || qr_store_frame(ch->store, f, &frame) != 0)
+            continue;
+        if (page <= tail) {
+            uint64_t over = qr_claim_add(0, ch->max_messages + 1);
+            qr_store_relaxed(frame->claim, qr_claim_open(page) + over);
+            continue;
+        }
+        make_blank(ch, frame);
+        qr_store_relaxed(&ch->view.life[f], qr_life(QR_PAGE_FREE, 0));
     }
+}
+
+/* No page after the tail is there, and the tail is known, if only as one that has come and gone. */
+static void settle_directory(struct quire *ch, uint64_t tail)
+{
+    for (uint64_t i = 0; i <= ch->directory_mask; i++) {
+        qr_atomic_u64 *word = &ch->view.directory[i];
+        uint64_t entry = qr_load_relaxed(word);
+        if (entry != QR_DIRENT_NONE && qr_dirent_page(entry) > tail)
+            entry = QR_DIRENT_NONE;
+        if ((tail & ch->directory_mask) == i &&
+            (entry == QR_DIRENT_NONE || qr_dirent_page(entry) != tail))
+            entry = qr_dirent(tail, 0);
+        qr_store_relaxed(word, entry);
+    }
+}
+
+static void settle_durable(struct quire *ch, uint64_t tail)
+{
+    qr_atomic_u64 *durable = &ch->view.live->durable_position;
+    if (qr_load_relaxed(durable) > QUIRE_POSITION(tail + 1, 0))
+        qr_store_relaxed(durable, QUIRE_POSITION(tail + 1, 0));
 }
 
 static void settle_page(struct quire *ch, const struct qr_frame *frame, uint64_t page_no,
@@ -296,7 +336,7 @@ static void settle_head(struct quire *ch, struct qr_group_block *b, uint64_t tai
         page++;
         slot = 0;
     }
-    if (page > tail + 1) {
+    if (page > tail) {
         page = tail + 1;
         slot = 0;
     }
@@ -331,9 +371,14 @@ int qr_recover(struct quire *ch, int other_boot)
     clear_waiting(ch);
     qr_void_refold(ch);
     settle_frames(ch, &tail, other_boot);
-    if (other_boot)
-        rebuild_claims(ch, tail);
+    if (other_boot) {
+        settle_claims(ch, tail);
+        settle_directory(ch, tail);
+        settle_durable(ch, tail);
+    }
     settle_pages(ch, tail, other_boot);
+    if (other_boot)
+        qr_account_rebuild(ch, tail);
     settle_lines(ch); /* looks at the owners in the heads, so before they are cleared */
     uint32_t count = qr_group_count(ch);
     struct qr_group_list *list = qr_groups(ch);
