@@ -57,7 +57,7 @@ static int look_at_file(const char *path, const struct stat *st, int type, struc
 {
     int flags = 0;
     (void)at;
-    if (type != FTW_F)
+    if (type != FTW_F || st->st_size == 0) /* or one that the keeper is just making */
         return 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     CHECK(fd >= 0);
