@@ -105,12 +105,18 @@ static int see_groups(struct quire *ch)
 /* Claims of all pages up to the tail. */
 static uint64_t messages(struct quire *ch, uint64_t tail)
 {
-    uint64_t page, n = qr_account_messages(ch, &page);
-    for (; page <= tail; page++) {
-        struct qr_place place;
-        if (qr_locate(ch, page, &place) == 0)
-            n += page_extent(ch, place.frame, page).slots;
-    }
+    uint64_t next, before, n = qr_account_messages(ch, &next);
+    do {
+        before = next;
+        for (uint64_t page = next; page <= tail; page++) {
+            struct qr_place place;
+            if (qr_locate(ch, page, &place) == 0)
+                n += page_extent(ch, place.frame, page).slots;
+        }
+        /* A page that was not found had gone into the account first: look again. */
+        uint64_t accounted = qr_account_messages(ch, &next);
+        n = next == before ? n : accounted;
+    } while (next != before);
     return n;
 }
 
