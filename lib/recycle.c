@@ -260,8 +260,7 @@ static int make_frame(struct quire *ch, uint64_t page_no, uint32_t from, uint32_
     return none;
 }
 
-/* 1 when a spare frame is on its way back, or has come free or gone to the page since the survey.
- */
+/* 1 when a spare frame is being given back, or came free or went to the page since the survey. */
 static int spare_moves(struct quire *ch, uint64_t page_no)
 {
     for (uint32_t f = ch->frames_base; f < ch->frames_cap; f++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Storage for frames that come and go while the channel runs. A frame that is given back keeps
- * its header page and its mapping: a producer that slept may still look at its claim word.
+ * its header page and its mapping: whoever comes late may still look at its page_no.
  */
 #define _GNU_SOURCE
 #include <errno.h>

@@ -166,7 +166,7 @@ int qr_store_pages_fd(const struct qr_store *store);
 
 /*
  * What to punch so that a frame's index and data go back to the file system; the header page and
- * the mapping stay, since a producer may still look at the claim word. The caller owns
+ * the mapping stay, for whoever comes late and looks at page_no. The caller owns
  * life[frame] as BUSY, hands this to the engine or punches it itself, and then is done with it.
  * Returns 0, QUIRE_EBADFILE, QUIRE_ERDONLY, QUIRE_EPERM, -errno.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One file of the power-loss recorder: what it is, its bytes, and back into a directory. */
+/* One file of the power-loss recorder: what it is, and its bytes. */
 #define _GNU_SOURCE 1
 #include <dirent.h>
 #include <fcntl.h>
