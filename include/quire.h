@@ -8,6 +8,8 @@
  *   quire/channel.h   create, open, close; options
  *   quire/tx.h        producer handles: send, reserve / commit, batches
  *   quire/rx.h        consumer handles: subscribe, recv, next_page
+ *   quire/group.h     groups and their modes
+ *   quire/ack.h       ack groups: acknowledge, return
  *   quire/sync.h      durability: sync, durable position
  *   quire/loop.h      descriptors for event loops
  *   quire/stat.h      what a channel holds and who holds it
@@ -16,9 +18,11 @@
 #ifndef QUIRE_H
 #define QUIRE_H
 
+#include <quire/ack.h>
 #include <quire/channel.h>
 #include <quire/doctor.h>
 #include <quire/error.h>
+#include <quire/group.h>
 #include <quire/loop.h>
 #include <quire/rx.h>
 #include <quire/stat.h>

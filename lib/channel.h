@@ -26,6 +26,11 @@ struct qr_group {
     struct qr_group_map map;
     struct qr_bells bells;
     uint64_t synced_head; /* of the last commit; whoever has the commit in hand */
+    /* Ack groups only: a struct qr_zone * for each frame, 0 until it is needed. */
+    qr_atomic_u64 *zones;
+    uint32_t zones_count;
+    pthread_mutex_t zones_lock; /* zones are made */
+    qr_atomic_u32 acked;        /* 1: something was acknowledged since the last commit */
     uint32_t id;
     char name[QR_GROUP_NAME];
 };

@@ -128,6 +128,8 @@ static void end(struct quire *ch)
         qr_store_release(&c->done, c->number);
         qr_add_relaxed(&c->commits, 1u); /* relaxed, both: figures */
         qr_add_relaxed(&c->ns, c->took_ns);
+    } else {
+        qr_sync_failed(ch, &c->set);
     }
     /* relaxed, both: hints */
     c->crowd = qr_load_relaxed(&c->waiting[0]) + qr_load_relaxed(&c->waiting[1]);

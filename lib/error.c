@@ -36,6 +36,7 @@ static const struct entry entries[] = {
     ENTRY(QUIRE_ETOOSMALL, "The buffer is smaller than the message"),
     ENTRY(QUIRE_EFORKED, "The channel belongs to the process that opened it, not to its child"),
     ENTRY(QUIRE_ENODISK, "A channel in memory cannot be made durable"),
+    ENTRY(QUIRE_ENOLEASE, "Nobody has the message: acknowledged, returned or given up before"),
     ENTRY(QUIRE_ENOENT, "There is no such channel, group or page"),
     ENTRY(QUIRE_EEXIST, "The path exists already"),
     ENTRY(QUIRE_ENOTQUIRE, "The path is not a quire channel"),

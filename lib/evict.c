@@ -10,9 +10,14 @@
  *   4. head goes on to (page + 1, 0).
  * A process that dies between 2 and 4 leaves slot 65535 in head, and recovery does 3 and 4. So a
  * loss is neither hidden nor told of twice.
+ *
+ * An ack group loses what it has not acknowledged, too. Its words of the page are frozen first, so
+ * that the count stays true; a head that is past the page stays where it is, and the pending bit of
+ * given_up stands for steps 2 to 4. Before step 2 nothing was given up, and recovery thaws.
  */
 #include <lib/evict.h>
 #include <lib/handles.h>
+#include <lib/lease.h>
 #include <lib/recycle.h>
 #include <lib/turn.h>
 #include <lib/wait.h>
@@ -47,11 +52,10 @@ static void loss_unlock(struct qr_group_block *b)
     qr_store_release(&b->loss_lock, 0u);
 }
 
-/* Messages, not voids, of [from, final): how many, the first and the last. */
+/* Adds the messages, not voids, of [from, final): how many, the first and the last. */
 static uint64_t count_messages(const struct qr_frame *frame, uint64_t page_no, uint32_t from,
                                uint32_t final, struct quire_lost *lost)
 {
-    lost->count = 0;
     for (uint32_t i = from; i < final; i++) {
         uint64_t word = qr_load_relaxed(&frame->slots[i]); /* relaxed: the page is complete */
         if (qr_slot_offset(word) == QR_SLOT_VOID)
@@ -77,7 +81,8 @@ static void write_next(struct qr_group_block *b, const struct quire_lost *lost)
     qr_store_relaxed(&b->next_total, qr_load_relaxed(&b->lost_total) + lost->count);
 }
 
-void qr_evict_finish(struct qr_group_block *b, uint64_t page_no)
+/* Step 3. */
+static void make_valid(struct qr_group_block *b)
 {
     /* relaxed, here and below: under the loss lock, or alone. */
     uint64_t count = qr_load_relaxed(&b->next_count);
@@ -86,6 +91,13 @@ void qr_evict_finish(struct qr_group_block *b, uint64_t page_no)
     qr_store_relaxed(&b->lost_count, count);
     qr_store_relaxed(&b->lost_total, qr_load_relaxed(&b->next_total));
     qr_store_relaxed(&b->lost_pending, count > 0 ? 1u : 0u);
+}
+
+void qr_evict_finish(struct qr_group_block *b, uint64_t page_no)
+{
+    make_valid(b);
+    /* relaxed: carried by head. Auto groups do not ask for it. */
+    qr_store_relaxed(&b->given_up, (page_no + 1) << 1);
     /* Slots before were not all looked at by this group: no evidence that pages are complete.
      * relaxed: carried by head. */
     qr_store_relaxed(&b->walked_from, page_no + 1);
@@ -109,19 +121,57 @@ int qr_loss_take(struct qr_group_block *b, struct quire_lost *lost)
     return pending;
 }
 
-/* Takes the page from one group. Under the evict lock. */
-static void take_from(struct quire *ch, struct qr_group_block *b, const struct qr_frame *frame,
-                      uint64_t page_no, uint32_t final)
+void qr_evict_settle(struct qr_group_block *b)
 {
-    struct quire_lost lost = {0, 0, 0};
+    uint64_t given_up = qr_load_relaxed(&b->given_up); /* relaxed: under the loss lock, or alone */
+    if ((given_up & QR_GIVEN_UP_PENDING) == 0)
+        return;
+    make_valid(b);
+    /* relaxed, both: as above */
+    qr_store_relaxed(&b->given_up, given_up & ~QR_GIVEN_UP_PENDING);
+}
+
+/* Leases of a page that head is past. Under the loss lock. */
+static void take_leases(struct qr_group_block *b, uint64_t page_no, const struct quire_lost *lost)
+{
+    write_next(b, lost);
+    /* [R5 head] as head: the account to come is written. */
+    qr_store_release(&b->given_up, (page_no + 1) << 1 | QR_GIVEN_UP_PENDING);
+    qr_evict_settle(b);
+}
+
+/* What the group has claimed of the page and not acknowledged. */
+static void freeze(struct quire *ch, struct qr_group *group, const struct qr_place *place,
+                   uint32_t claimed, struct quire_lost *lost)
+{
+    struct qr_lease_page page = {NULL, place->page_no, qr_slot_tag(place->page_no)};
+    /* Without a zone nothing was claimed. */
+    if (claimed > 0 && qr_zone_get(ch, group, place->frame_id, &page.zone) == 0)
+        (void)qr_lease_freeze(ch, group, &page, place->frame, claimed, lost);
+}
+
+/* Takes the page from one group. Under the evict lock. */
+static void take_from(struct quire *ch, struct qr_group *group, const struct qr_place *place,
+                      uint32_t final)
+{
+    struct qr_group_block *b = group->block;
+    uint64_t page_no = place->page_no;
     loss_lock(b);
     uint64_t head = qr_load_acquire(&b->head); /* [A5 head] pairs with R5 */
     for (;;) {
+        struct quire_lost lost = {0, 0, 0};
         uint64_t at = qr_head_page(head, page_no);
-        uint32_t from = at < page_no ? 0 : qr_head_slot(head);
-        if (at > page_no || from >= final)
-            break; /* done with it by itself */
-        (void)count_messages(frame, page_no, from, final, &lost);
+        uint32_t from = at < page_no ? 0 : at > page_no ? final : qr_head_slot(head);
+        int leased =
+            qr_group_acks(group) && !qr_lease_finished(ch, group, place->frame_id, page_no, final);
+        if (leased)
+            freeze(ch, group, place, from < final ? from : final, &lost);
+        if (from >= final) {
+            if (leased)
+                take_leases(b, page_no, &lost);
+            break; /* the group is done with it by itself */
+        }
+        (void)count_messages(place->frame, page_no, from, final, &lost);
         write_next(b, &lost);
         qr_handle_confirm(ch, head);
         uint64_t gone = QUIRE_POSITION(page_no, QR_SLOT_EVICTING);
@@ -145,6 +195,23 @@ static void drop_unread(struct quire *ch, const struct qr_frame *frame, uint64_t
     qr_raise(&ch->view.live->retain_from, page_no + 1);
 }
 
+/* The oldest page before below that the group has not finished; below when there is none. */
+static uint64_t oldest_leased(struct quire *ch, struct qr_group *group, uint64_t below)
+{
+    const struct qr_frame *frame;
+    uint32_t high = qr_load_relaxed(&ch->frames_high); /* relaxed: a bound that only grows */
+    for (uint32_t f = 0; f < high; f++) {
+        uint64_t page = qr_life_page(qr_load_acquire(&ch->view.life[f])); /* [A6 life] with R6 */
+        if (page >= below || !qr_holds(ch, f, page) || qr_store_frame(ch->store, f, &frame) != 0)
+            continue;
+        int64_t final = qr_final(frame, page);
+        if (final > 0 && final <= (int64_t)ch->max_messages &&
+            !qr_lease_finished(ch, group, f, page, (uint32_t) final))
+            below = page;
+    }
+    return below;
+}
+
 /* The oldest page that some group is not done with; UINT64_MAX when there is none. */
 static uint64_t oldest_needed(struct quire *ch, uint64_t tail)
 {
@@ -164,6 +231,8 @@ static uint64_t oldest_needed(struct quire *ch, uint64_t tail)
             int64_t final = qr_final(place.frame, page);
             page += final >= 0 && qr_head_slot(head) >= final;
         }
+        if (qr_group_acks(list->group[i]))
+            page = oldest_leased(ch, list->group[i], page);
         oldest = page < oldest ? page : oldest;
     }
     return oldest;
@@ -175,7 +244,7 @@ static int evict_locked(struct quire *ch, uint64_t tail)
     struct qr_place place;
     if (page_no > tail)
         return QUIRE_FULL;
-    int rc = qr_locate(ch, page_no, &place);
+    int rc = qr_locate_held(ch, page_no, &place);
     if (rc != 0)
         return rc;
     int64_t final = qr_final(place.frame, page_no);
@@ -185,7 +254,7 @@ static int evict_locked(struct quire *ch, uint64_t tail)
     uint32_t count = qr_group_count(ch);
     struct qr_group_list *list = qr_groups(ch);
     for (uint32_t i = 0; i < count; i++)
-        take_from(ch, list->group[i]->block, place.frame, page_no, (uint32_t) final);
+        take_from(ch, list->group[i], &place, (uint32_t) final);
     if (count == 0)
         drop_unread(ch, place.frame, page_no, (uint32_t) final);
     /* A consumer may wait where the head was. */

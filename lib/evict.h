@@ -12,6 +12,8 @@
  */
 int qr_evict(struct quire *ch, uint64_t tail);
 
+/* Recovery: an account of leases that is written and not valid yet becomes so. */
+void qr_evict_settle(struct qr_group_block *block);
 /* Completes an account that was interrupted; the head is at slot 65535. Recovery only. */
 void qr_evict_finish(struct qr_group_block *block, uint64_t page_no);
 

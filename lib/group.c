@@ -13,6 +13,7 @@
 #include <lib/evict.h>
 #include <lib/group.h>
 #include <lib/handles.h>
+#include <lib/lease.h>
 #include <lib/recycle.h>
 #include <lib/turn.h>
 #include <lib/wait.h>
@@ -57,6 +58,11 @@ static int add_group(struct quire *ch, const char *name, const struct qr_group_m
     group->block = map->block;
     qr_bells_init(&group->bells);
     group->id = map->block->group_id;
+    if (map->block->mode == QR_GROUP_ACK && qr_leases_new(ch, group) != 0) {
+        qr_bells_free(&group->bells);
+        free(group);
+        return -ENOMEM;
+    }
     memcpy(group->name, name, strlen(name) + 1); /* its length was checked: it is a group's */
     qr_groups(ch)->group[count] = group;
     /* [R1 groups] pairs with A1. */
@@ -106,6 +112,7 @@ void qr_groups_free(struct quire *ch)
     uint32_t count = qr_group_count(ch);
     struct qr_group_list *list = qr_groups(ch);
     for (uint32_t i = 0; i < count; i++) {
+        qr_leases_free(ch, list->group[i]);
         qr_store_group_close(ch->store, &list->group[i]->map);
         qr_bells_free(&list->group[i]->bells);
         free(list->group[i]);
@@ -246,15 +253,21 @@ static int secure(struct quire *ch, const struct quire_where *where, uint32_t ha
 }
 
 static int make_group(struct quire *ch, const char *name, const struct quire_where *where,
-                      uint32_t handle, struct qr_group **group)
+                      const struct quire_group_options *o, uint32_t handle, struct qr_group **group)
 {
     uint64_t position, walked;
     struct qr_group_map map;
     int rc = secure(ch, where, handle, &position, &walked);
     if (rc != 0)
         return rc;
-    rc = qr_store_group_create(ch->store, name, ch->group_next_id,
-                               qr_head(position, QR_OWNER_NOBODY), walked, &map);
+    struct qr_group_traits traits = {.mode = (uint8_t)o->mode,
+                                     .hold = (uint8_t)o->hold,
+                                     .max_attempts = (uint8_t)o->max_attempts,
+                                     .lease_ms = (uint32_t)((o->lease_ns + 999999u) / 1000000u),
+                                     .head = qr_head(position, QR_OWNER_NOBODY),
+                                     .walked_from = walked,
+                                     .begin = position};
+    rc = qr_store_group_create(ch->store, name, ch->group_next_id, &traits, &map);
     if (rc != 0)
         return rc;
     rc = add_group(ch, name, &map, group);
@@ -265,16 +278,30 @@ static int make_group(struct quire *ch, const char *name, const struct quire_whe
     return rc;
 }
 
-int qr_group_join(struct quire *ch, const char *name, const struct quire_where *where,
-                  uint32_t handle, struct qr_group **group)
+int qr_group_options_check(const struct quire_group_options *o)
 {
+    if (o->size != sizeof(*o) || o->mode > QUIRE_GROUP_ACK || o->hold != 0 || o->lease_ns != 0 ||
+        o->max_attempts > QR_LEASE_ATTEMPTS ||
+        (o->mode == QUIRE_GROUP_AUTO && o->max_attempts != 0))
+        return QUIRE_EINVAL;
+    for (size_t i = 0; i < sizeof(o->reserved) / sizeof(o->reserved[0]); i++)
+        if (o->reserved[i] != 0)
+            return QUIRE_EINVAL;
+    return 0;
+}
+
+int qr_group_join(struct quire *ch, const char *name, const struct quire_where *where,
+                  const struct quire_group_options *options, uint32_t handle,
+                  struct qr_group **group)
+{
+    static const struct quire_group_options plain = QUIRE_GROUP_OPTIONS_INIT;
     *group = find(ch, name);
     if (*group)
-        return 0;
+        return options && options->mode != (*group)->block->mode ? QUIRE_EINVAL : 0;
     /* What is given up must not be given up and subscribed to at once. */
     while (ch->policy == QUIRE_FULL_DROP_OLDEST && !qr_evict_try_lock(ch))
         sched_yield();
-    int rc = make_group(ch, name, where, handle, group);
+    int rc = make_group(ch, name, where, options ? options : &plain, handle, group);
     if (ch->policy == QUIRE_FULL_DROP_OLDEST)
         qr_evict_unlock(ch);
     /* [R19 stand] pairs with A19: the group's head protects from here on. */

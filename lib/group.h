@@ -12,11 +12,15 @@ int qr_groups_load(struct quire *ch);
 void qr_groups_free(struct quire *ch);
 
 /*
- * The group of that name, made at where when it does not exist. handle is the line of the
+ * The group of that name, made at where when it does not exist (options NULL: all defaults);
+ * QUIRE_EINVAL when it has another mode. handle is the line of the
  * subscriber, state SETUP: it protects the pages while the group is made. Under ch->lock.
  */
 int qr_group_join(struct quire *ch, const char *name, const struct quire_where *where,
-                  uint32_t handle, struct qr_group **group);
+                  const struct quire_group_options *options, uint32_t handle,
+                  struct qr_group **group);
+/* 0 or QUIRE_EINVAL. */
+int qr_group_options_check(const struct quire_group_options *options);
 
 /* First page of the unbroken row of pages that ends with the tail. */
 uint64_t qr_oldest_page(struct quire *ch, uint64_t tail);

@@ -10,6 +10,7 @@
 #include <lib/account.h>
 #include <lib/evict.h>
 #include <lib/handles.h>
+#include <lib/lease.h>
 #include <lib/recover.h>
 #include <lib/recycle.h>
 #include <lib/turn.h>
@@ -287,7 +288,8 @@ static void settle_line(struct quire *ch, uint32_t index)
     uint64_t intent = qr_load_relaxed(&line->intent);
     struct qr_holding run;
     qr_handle_holding(ch, index, &run);
-    int keeps = group && run.n > 0 && run.n <= QR_RUN_MAX &&
+    /* Of an ack group every message that was claimed and not acknowledged is given again. */
+    int keeps = group && !qr_group_acks(group) && run.n > 0 && run.n <= QR_RUN_MAX &&
                 (state == QR_HANDLE_ORPHAN ||
                  (state == QR_HANDLE_RX && owns_run(ch, index, group, intent)));
     qr_store_relaxed(&line->stand, 0u);
@@ -385,6 +387,10 @@ int qr_recover(struct quire *ch, int other_boot)
     for (uint32_t i = 0; i < count; i++) {
         settle_head(ch, list->group[i]->block, tail);
         count_orphans(ch, list->group[i]);
+        if (qr_group_acks(list->group[i]))
+            rc = qr_recover_leases(ch, list->group[i], tail, other_boot);
+        if (rc != 0)
+            return rc;
     }
     qr_account_advance(ch);
     qr_void_fold(ch);

@@ -7,5 +7,7 @@
 
 /* Repairs the pages, the groups (loaded already) and the handle table. Alone in the channel. */
 int qr_recover(struct quire *ch, int other_boot);
+/* Its part for an ack group, whose head is settled. */
+int qr_recover_leases(struct quire *ch, struct qr_group *group, uint64_t tail, int other_boot);
 
 #endif

@@ -16,6 +16,7 @@
 #include <lib/evict.h>
 #include <lib/handles.h>
 #include <lib/keeper.h>
+#include <lib/lease.h>
 #include <lib/recycle.h>
 #include <lib/turn.h>
 #include <lib/wait.h>
@@ -25,6 +26,22 @@ int64_t qr_final(const struct qr_frame *frame, uint64_t page_no)
     /* [A3 seal] pairs with R3 in tx.c: the page accepts nothing more. */
     uint64_t seal = qr_load_acquire(&frame->header->seal);
     return qr_slot_is(seal, qr_slot_tag(page_no)) ? (int64_t)qr_seal_final(seal) : -1;
+}
+
+int qr_locate_held(struct quire *ch, uint64_t page_no, struct qr_place *place)
+{
+    int rc = qr_locate(ch, page_no, place);
+    uint32_t high = qr_load_relaxed(&ch->frames_high); /* relaxed: a bound that only grows */
+    for (uint32_t f = 0; rc == QUIRE_ENOENT && f < high; f++) {
+        /* [A6 life] pairs with R6. */
+        if (qr_life_page(qr_load_acquire(&ch->view.life[f])) != page_no ||
+            qr_store_frame(ch->store, f, &place->frame) != 0 || qr_final(place->frame, page_no) < 0)
+            continue;
+        place->page_no = page_no;
+        place->frame_id = f;
+        rc = 0;
+    }
+    return rc;
 }
 
 int qr_complete(const struct qr_frame *frame, uint64_t page_no, uint32_t final)
@@ -63,27 +80,30 @@ int qr_holds(struct quire *ch, uint32_t frame_id, uint64_t page_no)
     return qr_store_frame(ch->store, frame_id, &frame) == 0 && qr_final(frame, page_no) >= 0;
 }
 
-/* Is the group done with the page? Sets *walked when it looked at every slot of it. */
-static int group_done(const struct qr_group_block *block, uint64_t page_no, uint32_t final,
-                      int *walked)
+/* Is the group done with the page in frame? Sets *walked when it looked at every slot of it. */
+static int group_done(struct quire *ch, struct qr_group *group, uint32_t frame, uint64_t page_no,
+                      uint32_t final, int *walked)
 {
-    struct qr_group_block *b = (struct qr_group_block *)block;
+    struct qr_group_block *b = group->block;
     /* [A5 head] pairs with R5 in run.c and evict.c: the intent of whoever moved it is written. */
     uint64_t head = qr_load_acquire(&b->head);
     uint64_t page = qr_head_page(head, page_no);
     if (page < page_no || (page == page_no && qr_head_slot(head) < final))
+        return 0;
+    if (qr_group_acks(group) && !qr_lease_finished(ch, group, frame, page_no, final))
         return 0;
     /* relaxed: written before the head was stored that says so. */
     *walked |= qr_load_relaxed(&b->walked_from) <= page_no;
     return 1;
 }
 
-static int groups_done(struct quire *ch, uint64_t page_no, uint32_t final, int *walked)
+static int groups_done(struct quire *ch, uint32_t frame, uint64_t page_no, uint32_t final,
+                       int *walked)
 {
     uint32_t count = qr_group_count(ch);
     struct qr_group_list *list = qr_groups(ch);
     for (uint32_t i = 0; i < count; i++)
-        if (!group_done(list->group[i]->block, page_no, final, walked))
+        if (!group_done(ch, list->group[i], frame, page_no, final, walked))
             return 0;
     /* Without a group everything is kept, unless it was given up.
      * [A11 retain] pairs with R11 in evict.c. */
@@ -113,10 +133,11 @@ int qr_protected(struct quire *ch, uint64_t page_no)
 }
 
 /* Steps 2 and 3 for a page with that final count. */
-static int needed(struct quire *ch, const struct qr_frame *frame, uint64_t page_no, uint32_t final)
+static int needed(struct quire *ch, uint32_t frame_id, const struct qr_frame *frame,
+                  uint64_t page_no, uint32_t final)
 {
     int walked = 0;
-    return !groups_done(ch, page_no, final, &walked) ||
+    return !groups_done(ch, frame_id, page_no, final, &walked) ||
            (!walked && !qr_complete(frame, page_no, final)) || qr_protected(ch, page_no);
 }
 
@@ -132,7 +153,7 @@ int qr_recyclable(struct quire *ch, uint32_t frame_id, uint64_t page_no)
     uint32_t seq = qr_load_acquire(&ch->view.live->needs_seq), before;
     do {
         before = seq;
-        if (needed(ch, frame, page_no, (uint32_t) final))
+        if (needed(ch, frame_id, frame, page_no, (uint32_t) final))
             return 0;
         /* [A8 needs] pairs with R8: what moved behind our back moved before this. */
         seq = qr_load_acquire(&ch->view.live->needs_seq);

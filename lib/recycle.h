@@ -4,9 +4,13 @@
 #define QR_LIB_RECYCLE_H
 
 #include <lib/channel.h>
+#include <lib/turn.h>
 
 /* The final count of a sealed page: >= 0; -1 when the page is not sealed (or not page_no). */
 int64_t qr_final(const struct qr_frame *frame, uint64_t page_no);
+
+/* As qr_locate, of a page that is held though the directory may have forgotten it. */
+int qr_locate_held(struct quire *ch, uint64_t page_no, struct qr_place *place);
 
 /* 1 when every slot below final is published or void. */
 int qr_complete(const struct qr_frame *frame, uint64_t page_no, uint32_t final);

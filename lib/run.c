@@ -27,7 +27,7 @@ static void help_owner(struct quire_rx *rx, uint64_t head)
         qr_handle_confirm(rx->channel, head);
 }
 
-static void stand_on(struct quire_rx *rx, uint64_t page_no)
+void qr_rx_stand_on(struct quire_rx *rx, uint64_t page_no)
 {
     if (rx->stand == page_no + 1)
         return;
@@ -50,11 +50,21 @@ static void take_in_hand(struct quire_rx *rx, uint64_t position, uint32_t n, uin
     rx->end = position + n;
     qr_rx_set_ready(rx, rx->end);
     rx->flags = flags;
-    stand_on(rx, QUIRE_PAGE_OF(position));
+    qr_rx_stand_on(rx, QUIRE_PAGE_OF(position));
     if (rx->entered == rx->stand)
         return;
     rx->entered = rx->stand;
     qr_ahead_entered(rx->channel, QUIRE_PAGE_OF(position));
+}
+
+/* The run's page was given up meanwhile, and its messages are counted as lost. */
+static void drop_run(struct quire_rx *rx)
+{
+    rx->next = rx->end;
+    qr_rx_set_ready(rx, rx->end);
+    /* [R18 next] pairs with A18: nothing of the run is to be delivered. */
+    qr_store_release(&rx->line->next, rx->end);
+    qr_freed(rx->channel, rx->channel->view.live);
 }
 
 /* Moves head over n messages. 1 when they are ours. */
@@ -73,9 +83,28 @@ static int claim(struct quire_rx *rx, uint64_t head, uint64_t position, uint32_t
     /* [R17 intent] pairs with A17; a helper may have stored the same value. */
     qr_store_release(&rx->line->intent, intent | QR_INTENT_CONFIRMED);
     take_in_hand(rx, position, n, 0);
-    if (rx->channel->pace)
+    if (qr_unlikely(rx->leases.zone != NULL)) {
+        if (!qr_lease_open(rx->group, &rx->leases, QUIRE_SLOT_OF(position), n))
+            drop_run(rx);
+    } else if (rx->channel->pace) {
         qr_pace_received(rx->channel, n);
+    }
     return 1;
+}
+
+/* For quire_rx_ack in other threads: a page_no that is read before and after the words is theirs.
+ */
+static void have_leases(struct quire_rx *rx, uint64_t page_no)
+{
+    rx->leases.page_no = page_no;
+    rx->leases.tag = rx->tag;
+    rx->who_word = qr_lease_who(rx->tag, rx->index, 1);
+    qr_rx_set_who(rx);
+    /* relaxed: ordered by the next store. */
+    qr_store_relaxed(&rx->at_page, QR_PAGE_NO_NONE);
+    /* [R45 at] pairs with A45 in rx_lease.c, both. */
+    qr_store_release(&rx->at_words, (uint64_t)(uintptr_t)rx->leases.zone->words);
+    qr_store_release(&rx->at_page, page_no);
 }
 
 static void have_page(struct quire_rx *rx, const struct qr_frame *frame, uint64_t page_no)
@@ -85,6 +114,8 @@ static void have_page(struct quire_rx *rx, const struct qr_frame *frame, uint64_
     rx->slots = frame->slots;
     rx->data = frame->data;
     rx->tag = qr_slot_tag(page_no);
+    if (rx->leases.zone)
+        have_leases(rx, page_no);
 }
 
 /* Where page_no is; what is at hand already is not looked up again. */
@@ -94,6 +125,8 @@ static int at_page(struct quire_rx *rx, uint64_t page_no)
         return 0;
     struct qr_place place;
     int rc = qr_locate(rx->channel, page_no, &place);
+    if (rc == 0 && qr_group_acks(rx->group))
+        rc = qr_zone_get(rx->channel, rx->group, place.frame_id, &rx->leases.zone);
     if (rc != 0)
         return rc;
     have_page(rx, place.frame, page_no);
@@ -185,11 +218,11 @@ static int hole_at(const struct quire_rx *rx, const struct qr_frame *frame, uint
 }
 
 /* A handle that borrows must be told before it moves to another page. */
-static int may_stand_on(struct quire_rx *rx, uint64_t page_no)
+int qr_rx_may_stand_on(struct quire_rx *rx, uint64_t page_no)
 {
     if (rx->stand == 0 || rx->stand == page_no + 1)
         return 0;
-    if (rx->borrowed)
+    if (rx->borrowed && !rx->keeps)
         return QUIRE_PAGE_END;
     qr_rx_leave(rx);
     return 0;
@@ -202,7 +235,7 @@ static int at_end(struct quire_rx *rx, uint64_t head, uint64_t page_no)
     if (final >= 0 && qr_head_slot(head) >= final) {
         /* The page is over for this group: whoever stands here must get off before the next page
          * may exist at all. */
-        int rc = may_stand_on(rx, page_no + 1);
+        int rc = qr_rx_may_stand_on(rx, page_no + 1);
         if (rc != 0)
             return rc;
     } else if (!page_gone(rx, page_no)) /* after the seal: that of a later page is no seal here */
@@ -221,7 +254,7 @@ static int claim_run(struct quire_rx *rx)
         uint32_t slot = qr_head_slot(head);
         if (qr_head_evicting(head))
             return QUIRE_EAGAIN; /* a page is being given up: a moment */
-        int rc = may_stand_on(rx, page_no);
+        int rc = qr_rx_may_stand_on(rx, page_no);
         if (rc != 0)
             return rc;
         rc = at_page(rx, page_no);
@@ -245,18 +278,13 @@ static int claim_run(struct quire_rx *rx)
 /* A page that a run lies in, though the directory may have forgotten it. */
 static int at_held_page(struct quire_rx *rx, uint64_t page_no)
 {
-    struct quire *ch = rx->channel;
+    struct qr_place place;
     int rc = at_page(rx, page_no);
-    uint32_t high = qr_load_relaxed(&ch->frames_high); /* relaxed: a bound that only grows */
-    for (uint32_t f = 0; rc == QUIRE_ENOENT && f < high; f++) {
-        const struct qr_frame *frame;
-        /* [A6 life] pairs with R6. */
-        if (qr_life_page(qr_load_acquire(&ch->view.life[f])) != page_no ||
-            qr_store_frame(ch->store, f, &frame) != 0 || qr_final(frame, page_no) < 0)
-            continue;
-        have_page(rx, frame, page_no);
-        rc = 0;
-    }
+    if (rc != QUIRE_ENOENT)
+        return rc;
+    rc = qr_locate_held(rx->channel, page_no, &place);
+    if (rc == 0)
+        have_page(rx, place.frame, page_no);
     return rc;
 }
 
@@ -305,7 +333,7 @@ static int adopt_any(struct quire_rx *rx)
         qr_handle_holding(ch, i, &run);
         if (run.n == 0)
             continue; /* another member was faster */
-        int rc = may_stand_on(rx, QUIRE_PAGE_OF(run.start));
+        int rc = qr_rx_may_stand_on(rx, QUIRE_PAGE_OF(run.start));
         if (rc == 0)
             rc = at_held_page(rx, QUIRE_PAGE_OF(run.start));
         if (rc == QUIRE_ENOENT)
@@ -324,7 +352,11 @@ int qr_run_fill(struct quire_rx *rx)
     if (qr_closed(rx->channel))
         return QUIRE_CLOSED;
     if (qr_run_held(rx)) {
-        stand_on(rx, QUIRE_PAGE_OF(rx->next));
+        /* Between two of its messages the handle may have borrowed a returned one. */
+        int rc = qr_rx_may_stand_on(rx, QUIRE_PAGE_OF(rx->next));
+        if (rc != 0)
+            return rc;
+        qr_rx_stand_on(rx, QUIRE_PAGE_OF(rx->next));
         qr_rx_set_ready(rx, rx->end);
         return 0;
     }
@@ -370,6 +402,8 @@ static void leave_head(struct quire_rx *rx)
 
 int qr_run_return(struct quire_rx *rx)
 {
+    if (qr_group_acks(rx->group))
+        qr_rx_return_leases(rx);
     int held = qr_run_held(rx);
     qr_rx_leave(rx);
     leave_head(rx);
@@ -392,8 +426,8 @@ void qr_run_pass_on(struct quire_rx *rx)
     uint64_t head = qr_load_acquire(&b->head); /* [A5 head] pairs with R5 */
     uint64_t page_no = qr_head_page(head, qr_load_relaxed(&ch->view.live->tail_page)); /* relaxed */
     uint32_t slot = qr_head_slot(head);
-    int left =
-        qr_load_relaxed(&b->orphans) != 0 || qr_load_relaxed(&b->lost_pending) != 0; /* hint */
+    int left = qr_load_relaxed(&b->orphans) != 0 || qr_load_relaxed(&b->returned) != 0 ||
+               qr_load_relaxed(&b->lost_pending) != 0; /* relaxed, all: hints */
     if (!left && qr_locate(ch, page_no, &place) == 0) {
         int64_t final = qr_final(place.frame, page_no);
         /* [A2 slot] pairs with R2. */

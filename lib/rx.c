@@ -19,12 +19,12 @@ static __attribute__((noinline)) int checksum_holds(uint64_t position, const uns
 }
 
 /* Bytes of a mapped file are not trusted: a record must lie in its page. 1 when it is sound. */
-static inline int check_record(const struct quire_rx *rx, uint64_t position, uint32_t offset_units,
-                               struct qr_record *record)
+static inline int check_record(const struct quire_rx *rx, const unsigned char *data,
+                               uint64_t position, uint32_t offset_units, struct qr_record *record)
 {
     if (qr_unlikely(offset_units > rx->record_units_max))
         return 0;
-    const unsigned char *at = rx->data + (uint64_t)offset_units * 8;
+    const unsigned char *at = data + (uint64_t)offset_units * 8;
     memcpy(record, at, sizeof(*record));
     if (qr_unlikely(record->length > (uint64_t)(rx->record_units_max - offset_units) * 8))
         return 0;
@@ -36,6 +36,14 @@ static inline void step(struct quire_rx *rx)
     uint64_t next = ++rx->next;
     /* [R18 next] pairs with A18: what lies before was delivered, and stand is stored. */
     qr_store_release(&rx->line->next, next);
+}
+
+/* Past the message at next, which is not given to the caller. */
+static inline void pass_over(struct quire_rx *rx)
+{
+    if (qr_unlikely(rx->leases.zone != NULL))
+        qr_rx_pass_over(rx);
+    step(rx);
 }
 
 /*
@@ -53,7 +61,7 @@ static inline int look(struct quire_rx *rx, struct quire_msg *msg)
         uint32_t offset = qr_slot_offset(word);
         if (qr_likely(offset != QR_SLOT_VOID)) {
             struct qr_record record;
-            if (qr_unlikely(!check_record(rx, position, offset, &record)))
+            if (qr_unlikely(!check_record(rx, rx->data, position, offset, &record)))
                 return QUIRE_CORRUPT;
             msg->data = rx->data + (uint64_t)offset * 8 + sizeof(record);
             msg->size = record.length;
@@ -61,9 +69,34 @@ static inline int look(struct quire_rx *rx, struct quire_msg *msg)
             msg->position = position;
             return 0;
         }
-        step(rx);
+        pass_over(rx);
     } while (rx->next < rx->ready);
     return RUN_ENDED;
+}
+
+/* A returned message goes before all others. QUIRE_EAGAIN: there is none now. */
+static int look_back(struct quire_rx *rx, struct quire_msg *msg)
+{
+    /* relaxed: a hint that is never too low; the words decide. */
+    if (!rx->back.held && qr_load_relaxed(&rx->group->block->returned) == 0)
+        return QUIRE_EAGAIN;
+    int rc = rx->back.held ? 0 : qr_rx_take_back(rx);
+    if (rc != 0)
+        return rc;
+    struct qr_record record;
+    const struct qr_rx_back *back = &rx->back;
+    uint64_t position = QUIRE_POSITION(back->page.page_no, back->slot);
+    /* [A2 slot] pairs with R2 in tx.c. */
+    uint32_t offset = qr_slot_offset(qr_load_acquire(&back->frame->slots[back->slot]));
+    if (!check_record(rx, back->frame->data, position, offset, &record)) {
+        qr_rx_drop_back(rx);
+        return QUIRE_CORRUPT;
+    }
+    msg->data = back->frame->data + (uint64_t)offset * 8 + sizeof(record);
+    msg->size = record.length;
+    msg->flags = qr_rx_back_flags(rx);
+    msg->position = position;
+    return 0;
 }
 
 /* The next message, if there is one now; not taken yet, but for a corrupt one. */
@@ -73,14 +106,17 @@ static int look_now(struct quire_rx *rx, struct quire_msg *msg)
         int rc = 0;
         if (qr_closed(rx->channel))
             return QUIRE_CLOSED;
-        if (rx->next >= rx->ready)
-            rc = qr_run_fill(rx);
-        if (rc == 0)
+        if (qr_group_acks(rx->group) && (rc = look_back(rx, msg)) != QUIRE_EAGAIN)
+            return rc;
+        rc = rx->next >= rx->ready ? qr_run_fill(rx) : 0;
+        if (rc == 0 && rx->next < rx->ready)
             rc = look(rx, msg);
+        else if (rc == 0)
+            rc = RUN_ENDED; /* the run was given up */
         if (rc == RUN_ENDED)
             continue;
         if (rc == QUIRE_CORRUPT)
-            step(rx);
+            pass_over(rx);
         return rc;
     }
 }
@@ -136,13 +172,16 @@ static inline void take(struct quire_rx *rx)
     step(rx);
 }
 
-static __attribute__((noinline)) int recv_any(struct quire_rx *rx, struct quire_msg *msg,
-                                              uint64_t deadline_ns)
+/* What look_now() found goes to the caller. */
+static void hand_out(struct quire_rx *rx)
 {
-    int rc = look_until(rx, msg, deadline_ns);
-    if (rc == 0)
-        take(rx);
-    return rc;
+    if (rx->back.held) {
+        qr_rx_hand_back(rx);
+        return;
+    }
+    if (rx->leases.zone)
+        qr_rx_lease_one(rx);
+    step(rx);
 }
 
 /*
@@ -166,6 +205,46 @@ static inline __attribute__((always_inline)) int plain_message(uint64_t word, ui
     return 1;
 }
 
+static inline __attribute__((always_inline)) int recv_plain_one(struct quire_rx *rx,
+                                                                struct quire_msg *msg)
+{
+    uint64_t position = rx->next;
+    /* [A2 slot] pairs with R2 in tx.c: the record is complete. */
+    uint64_t word = qr_load_acquire(&rx->slots[position & 0xffffu]);
+    if (qr_unlikely(!plain_message(word, rx->tag, rx->data, rx->record_units_max, msg)))
+        return 0;
+    msg->flags = rx->flags;
+    msg->position = position;
+    return 1;
+}
+
+static __attribute__((noinline)) int recv_slow(struct quire_rx *rx, struct quire_msg *msg,
+                                               uint64_t deadline_ns)
+{
+    int rc = look_until(rx, msg, deadline_ns);
+    if (rc == 0) {
+        hand_out(rx);
+        rx->borrowed = 1;
+    }
+    return rc;
+}
+
+/* A message of the run in hand of an ack group, or else: again a tail call. */
+static __attribute__((noinline)) int recv_any(struct quire_rx *rx, struct quire_msg *msg,
+                                              uint64_t deadline_ns)
+{
+    qr_atomic_u32 *who = rx->who;
+    uint64_t position = rx->next;
+    /* relaxed: a hint; who returned a message wakes somebody, or is seen by the next receive. */
+    if (qr_unlikely(!who || position >= rx->ready || qr_load_relaxed(rx->returned) != 0 ||
+                    qr_closed(rx->channel) || !recv_plain_one(rx, msg)))
+        return recv_slow(rx, msg, deadline_ns);
+    /* relaxed: before next moves past the slot nobody else looks; that is a release (R18). */
+    qr_store_relaxed(&who[position & 0xffffu], rx->who_word);
+    take(rx);
+    return 0;
+}
+
 /*
  * A message of the run in hand; everything out of the ordinary is a tail call, so that this path
  * saves no register and touches no stack.
@@ -173,15 +252,10 @@ static inline __attribute__((always_inline)) int plain_message(uint64_t word, ui
 static inline __attribute__((always_inline)) int recv(struct quire_rx *rx, struct quire_msg *msg,
                                                       uint64_t deadline_ns)
 {
-    uint64_t position = rx->next;
-    if (qr_unlikely(position >= rx->plain || qr_closed(rx->channel)))
+    if (qr_unlikely(rx->next >= rx->plain || qr_closed(rx->channel)))
         return recv_any(rx, msg, deadline_ns);
-    /* [A2 slot] pairs with R2 in tx.c: the record is complete. */
-    uint64_t word = qr_load_acquire(&rx->slots[position & 0xffffu]);
-    if (qr_unlikely(!plain_message(word, rx->tag, rx->data, rx->record_units_max, msg)))
+    if (qr_unlikely(!recv_plain_one(rx, msg)))
         return recv_any(rx, msg, deadline_ns);
-    msg->flags = rx->flags;
-    msg->position = position;
     take(rx);
     return 0;
 }
@@ -189,14 +263,16 @@ static inline __attribute__((always_inline)) int recv(struct quire_rx *rx, struc
 /* Up to count plain messages of the run in hand. */
 static size_t recv_plain(struct quire_rx *rx, struct quire_msg *msgs, size_t count)
 {
-    uint64_t position = rx->next;
-    if (position >= rx->plain || count == 0 || qr_closed(rx->channel))
+    uint64_t position = rx->next, plain = rx->plain;
+    if (rx->who && qr_load_relaxed(rx->returned) == 0) /* relaxed: a hint, as in recv_any */
+        plain = rx->ready;
+    if (position >= plain || count == 0 || qr_closed(rx->channel))
         return 0;
     /* Locals: an acquire load makes the compiler read everything behind it anew. */
     const qr_atomic_u64 *slots = rx->slots + (position & 0xffffu);
     const unsigned char *data = rx->data;
     uint32_t tag = rx->tag, units_max = rx->record_units_max, flags = rx->flags;
-    size_t n = 0, limit = rx->plain - position < count ? (size_t)(rx->plain - position) : count;
+    size_t n = 0, limit = plain - position < count ? (size_t)(plain - position) : count;
     /* [A2 slot] pairs with R2 in tx.c. */
     while (n < limit && plain_message(qr_load_acquire(&slots[n]), tag, data, units_max, &msgs[n])) {
         msgs[n].flags = flags;
@@ -205,6 +281,8 @@ static size_t recv_plain(struct quire_rx *rx, struct quire_msg *msgs, size_t cou
     }
     if (n == 0)
         return 0;
+    if (rx->leases.zone)
+        qr_rx_lease(rx, (uint32_t)n);
     rx->borrowed = 1;
     rx->next = position + n;
     /* One store for all: they count as delivered when the caller has them all.
@@ -241,7 +319,8 @@ long quire_rx_recv_batch(quire_rx_t *rx, struct quire_msg *msgs, size_t count, u
     n = 1 + recv_plain(rx, msgs + 1, count - 1);
     /* What the fast way does not do: checksums, voids. A damaged one is told by the next call. */
     while (n < count && rx->next < rx->ready && look(rx, &msgs[n]) == 0) {
-        take(rx);
+        hand_out(rx);
+        rx->borrowed = 1;
         n++;
     }
     return (long)n;
@@ -261,7 +340,7 @@ int quire_rx_recv_copy(quire_rx_t *rx, void *buffer, size_t capacity, size_t *si
         return QUIRE_ETOOSMALL;
     if (msg.size > 0)
         memcpy(buffer, msg.data, msg.size);
-    step(rx);
+    hand_out(rx);
     if (!rx->borrowed && !qr_run_held(rx))
         qr_rx_leave(rx); /* an idle handle that only copies holds no page */
     return 0;
@@ -294,7 +373,7 @@ static int check_options(const struct quire_rx_options *o)
     for (size_t i = 0; i < sizeof(o->reserved) / sizeof(o->reserved[0]); i++)
         if (o->reserved[i] != 0)
             return QUIRE_EINVAL;
-    return 0;
+    return o->group ? qr_group_options_check(o->group) : 0;
 }
 
 static struct quire_rx *rx_new(struct quire *ch, const struct quire_rx_options *options)
@@ -305,6 +384,7 @@ static struct quire_rx *rx_new(struct quire *ch, const struct quire_rx_options *
     memset(rx, 0, sizeof(*rx));
     rx->channel = ch;
     rx->checksum = ch->checksum;
+    rx->careful = ch->checksum;
     rx->record_units_max = (uint32_t)(ch->capacity_units - 1);
     rx->run_max = options && options->run_max ? options->run_max : RUN_DEFAULT;
     rx->wait = options && options->wait ? options->wait : ch->wait;
@@ -313,7 +393,8 @@ static struct quire_rx *rx_new(struct quire *ch, const struct quire_rx_options *
 }
 
 /* Under ch->lock. */
-static int join(struct quire_rx *rx, const char *name, const struct quire_where *where)
+static int join(struct quire_rx *rx, const char *name, const struct quire_where *where,
+                const struct quire_group_options *group)
 {
     struct quire *ch = rx->channel;
     int index = qr_handle_take(ch);
@@ -321,11 +402,14 @@ static int join(struct quire_rx *rx, const char *name, const struct quire_where 
         return index;
     rx->index = (uint32_t)index;
     rx->line = qr_handle(ch, rx->index);
-    int rc = qr_group_join(ch, name, where, rx->index, &rx->group);
+    int rc = qr_group_join(ch, name, where, group, rx->index, &rx->group);
     if (rc != 0) {
         qr_handle_free(ch, rx->index);
         return rc;
     }
+    rx->keeps = qr_group_acks(rx->group) && ch->policy != QUIRE_FULL_DROP_OLDEST;
+    rx->careful |= qr_group_acks(rx->group);
+    qr_rx_leases_init(rx);
     /* relaxed: published by the state; members is a hint. */
     qr_store_relaxed(&rx->line->group_id, rx->group->id);
     qr_add_relaxed(&rx->group->block->members, 1u);
@@ -352,7 +436,7 @@ int quire_rx_subscribe(quire_t *ch, const char *name, const struct quire_where *
     if (!rx)
         return -ENOMEM;
     pthread_mutex_lock(&ch->lock);
-    int rc = qr_closed(ch) ? QUIRE_CLOSED : join(rx, name, where);
+    int rc = qr_closed(ch) ? QUIRE_CLOSED : join(rx, name, where, options ? options->group : NULL);
     if (rc == 0)
         qr_channel_ref(ch);
     pthread_mutex_unlock(&ch->lock);

@@ -4,12 +4,22 @@
 #define QR_LIB_RX_H
 
 #include <lib/channel.h>
+#include <lib/lease.h>
+#include <lib/turn.h>
+
+/* A returned message that the handle has taken and not handed out. */
+struct qr_rx_back {
+    struct qr_lease_page page;
+    const struct qr_frame *frame;
+    uint32_t slot;
+    int held;
+};
 
 struct quire_rx {
     /* The run in hand: [next, end) in one page; [next, ready) may be delivered without a check of
      * where the handle stands. */
     uint64_t next;
-    uint64_t plain; /* == ready when a message needs no checksum, else 0: the fast way */
+    uint64_t plain; /* == ready when a message needs a look alone, else 0: the fast way */
     uint64_t ready;
     const qr_atomic_u64 *slots; /* of the run's page */
     const unsigned char *data;
@@ -19,6 +29,13 @@ struct quire_rx {
     uint32_t flags;            /* enum quire_msg_flags of the run */
     uint32_t record_units_max; /* last unit a record may begin in */
     int checksum;
+    int careful; /* checksums are to be checked, or leases to be noted */
+    /* Ack groups: who of the run's page when a message needs a look and its lease alone, else
+     * NULL; and what is stored there. */
+    qr_atomic_u32 *who;
+    const qr_atomic_u32 *returned;
+    uint32_t who_word;
+    int quiet; /* ack groups: an acknowledgement is counted by nobody, and needs no fence */
     /* The slow half. */
     uint64_t end;
     uint64_t stand;               /* page + 1 this handle stands on; 0 none */
@@ -35,6 +52,15 @@ struct quire_rx {
     uint32_t impatience;    /* claims to come that take what is there at once */
     uint32_t patience_lost; /* times in a row that patience earned nothing */
     struct quire_lost lost;
+    /* Ack groups only. */
+    struct qr_lease_page leases; /* of the page at hand */
+    /* The same for whoever acknowledges, in any thread: page_no, and where its words are; who_at is
+     * from there to who. */
+    qr_atomic_u64 at_page;
+    qr_atomic_u64 at_words;
+    uint64_t who_at;
+    struct qr_rx_back back;
+    int keeps;           /* a page cannot go while a message of it is leased: no need to stand */
     struct qr_bell bell; /* for an event loop; fd -1: none */
 };
 
@@ -42,7 +68,7 @@ struct quire_rx {
 static inline void qr_rx_set_ready(struct quire_rx *rx, uint64_t ready)
 {
     rx->ready = ready;
-    rx->plain = rx->checksum ? 0 : ready;
+    rx->plain = rx->careful ? 0 : ready;
 }
 
 /*
@@ -65,5 +91,35 @@ int qr_rx_arm(struct quire_rx *rx);
 void qr_rx_fd_close(struct quire_rx *rx);
 /* Stands nowhere from here on. */
 void qr_rx_leave(struct quire_rx *rx);
+/* 0 when the handle may go to page_no; QUIRE_PAGE_END when it borrows from another. */
+int qr_rx_may_stand_on(struct quire_rx *rx, uint64_t page_no);
+void qr_rx_stand_on(struct quire_rx *rx, uint64_t page_no);
+
+/* --- ack groups: lib/rx_lease.c --- */
+
+/* Takes a returned message in hand. 0; QUIRE_EAGAIN: there is none now; QUIRE_PAGE_END; an error.
+ */
+int qr_rx_take_back(struct quire_rx *rx);
+/* It goes to the caller; its flags say how often it was given before. */
+void qr_rx_hand_back(struct quire_rx *rx);
+uint32_t qr_rx_back_flags(const struct quire_rx *rx);
+/* It is finished without going to the caller. */
+void qr_rx_drop_back(struct quire_rx *rx);
+void qr_rx_leases_init(struct quire_rx *rx);
+/* The slot at next goes to the caller; n slots from there on; or it is stepped over, and finished.
+ */
+static inline void qr_rx_set_who(struct quire_rx *rx)
+{
+    rx->who = rx->leases.zone && !rx->checksum && !rx->back.held ? rx->leases.zone->who : NULL;
+}
+static inline void qr_rx_lease_one(struct quire_rx *rx)
+{
+    /* relaxed: before next moves past the slot nobody else looks; that is a release (R18). */
+    qr_store_relaxed(&rx->leases.zone->who[rx->next & 0xffffu], rx->who_word);
+}
+void qr_rx_lease(struct quire_rx *rx, uint32_t n);
+void qr_rx_pass_over(struct quire_rx *rx);
+/* The handle is being closed: returns what it has. */
+void qr_rx_return_leases(struct quire_rx *rx);
 
 #endif

@@ -9,6 +9,7 @@
 #include <lib/group.h>
 #include <lib/handles.h>
 #include <lib/keeper.h>
+#include <lib/lease.h>
 #include <lib/recycle.h>
 #include <lib/turn.h>
 #include <stdlib.h>
@@ -271,7 +272,17 @@ static void lag_returned(struct quire *ch, const struct qr_group *group, struct 
     }
 }
 
-static void stat_group(struct quire *ch, const struct qr_group *group, struct quire_group_stat *s)
+static void lag_leases(struct quire *ch, struct qr_group *group, struct quire_group_stat *s)
+{
+    struct qr_lease_counts n;
+    qr_lease_count(ch, group, &n);
+    s->leased = n.leased;
+    s->dead = n.dead;
+    s->returned = (uint32_t)n.returned;
+    s->lag_messages += n.leased + n.returned;
+}
+
+static void stat_group(struct quire *ch, struct qr_group *group, struct quire_group_stat *s)
 {
     struct qr_group_block *b = group->block;
     memset(s, 0, sizeof(*s));
@@ -281,8 +292,13 @@ static void stat_group(struct quire *ch, const struct qr_group *group, struct qu
     s->position = qr_head_position(head, hint);
     s->lost = qr_load_relaxed(&b->lost_total); /* relaxed: figures */
     s->members = qr_load_relaxed(&b->members);
+    s->mode = b->mode;
+    s->max_attempts = b->max_attempts;
     lag(ch, s->position, s);
-    lag_returned(ch, group, s);
+    if (qr_group_acks(group))
+        lag_leases(ch, group, s);
+    else
+        lag_returned(ch, group, s);
 }
 
 static int by_name(const void *a, const void *b)

@@ -248,7 +248,9 @@ static int next_group(struct quire *ch, struct qr_sync_set *set, struct qr_sync_
     while (set->cursors && set->group < count) {
         struct qr_group *group = list->group[set->group++];
         uint64_t head = qr_load_acquire(&group->block->head); /* [A5 head] pairs with R5 */
-        if (head == group->synced_head)
+        /* [A44 acked] pairs with R44: the sync that follows has what was acknowledged. */
+        uint32_t acked = qr_exchange_acq_rel(&group->acked, 0u);
+        if (head == group->synced_head && acked == 0)
             continue;
         file->group = group;
         file->head = head;
@@ -295,6 +297,14 @@ void qr_sync_done(struct qr_sync_set *set, const struct qr_sync_file *file)
         file->group->synced_head = file->head;
     else if (file->whole)
         set->whole[file->frame] = file->page_no + 1;
+}
+
+void qr_sync_failed(struct quire *ch, struct qr_sync_set *set)
+{
+    uint32_t count = qr_group_count(ch);
+    struct qr_group_list *list = qr_groups(ch);
+    for (uint32_t i = 0; set->cursors && i < count; i++)
+        qr_store_release(&list->group[i]->acked, 1u); /* [R44 acked] pairs with A44 */
 }
 
 void qr_sync_end(struct quire *ch, struct qr_sync_set *set)

@@ -53,6 +53,8 @@ void qr_sync_begin(struct quire *ch, struct qr_sync_set *set, int cursors);
 int qr_sync_next(struct quire *ch, struct qr_sync_set *set, struct qr_sync_file *file);
 /* The file was synced. */
 void qr_sync_done(struct qr_sync_set *set, const struct qr_sync_file *file);
+/* Not all of them: what was acknowledged is to be synced again. */
+void qr_sync_failed(struct quire *ch, struct qr_sync_set *set);
 /* All were synced. */
 void qr_sync_end(struct quire *ch, struct qr_sync_set *set);
 

@@ -178,13 +178,30 @@ static void group_identity_fill(struct qr_group_block *block, const struct qr_su
 }
 
 void qr_group_block_init(struct qr_group_block *block, const struct qr_superblock *sb,
-                         const char *name, uint32_t group_id, uint64_t created_ns)
+                         const char *name, uint32_t group_id, uint64_t created_ns,
+                         const struct qr_group_traits *traits)
 {
     memset(block, 0, sizeof *block);
     group_identity_fill(block, sb, name);
     block->group_id = group_id;
     block->created_ns = created_ns;
+    block->mode = traits->mode;
+    block->hold = traits->hold;
+    block->max_attempts = traits->max_attempts;
+    block->lease_ms = traits->lease_ms;
     block->crc = qr_crc32c(0, block, offsetof(struct qr_group_block, crc));
+    /* relaxed: private until it is written or copied. */
+    qr_store_relaxed(&block->head, traits->head);
+    qr_store_relaxed(&block->walked_from, traits->walked_from);
+    qr_store_relaxed(&block->begin, traits->begin);
+}
+
+void qr_lease_layout(struct qr_lease_layout *l, uint32_t max_messages)
+{
+    l->words = sizeof(struct qr_lease_head);
+    l->who = qr_round_up(l->words + 8 * (((uint64_t)max_messages + 15) / 16), QR_LINE);
+    l->times = qr_round_up(l->who + 4 * (uint64_t)max_messages, QR_BLOCK);
+    l->bytes = l->times + qr_round_up(8 * (uint64_t)max_messages, QR_BLOCK);
 }
 
 int qr_group_block_check(const struct qr_group_block *block, const struct qr_superblock *sb,
@@ -198,9 +215,9 @@ int qr_group_block_check(const struct qr_group_block *block, const struct qr_sup
     group_identity_fill(&expected, sb, name);
     expected.group_id = copy.group_id;
     expected.created_ns = copy.created_ns;
-    if (memcmp(&copy, &expected, offsetof(struct qr_group_block, reserved1)) != 0)
+    if (memcmp(&copy, &expected, offsetof(struct qr_group_block, mode)) != 0)
         return QUIRE_EBADFILE;
-    return 0;
+    return copy.mode <= QR_GROUP_ACK && copy.hold <= QR_HOLD_LOSSY ? 0 : QUIRE_EBADFILE;
 }
 
 static int name_byte_valid(char c)

@@ -7,7 +7,7 @@
  *   control       superblock A | superblock B | live words | life[] | directory[] | handles[] |
  *                 participants[] | claims[]
  *   pages/NNNNN.page   header (4096) | slot index | data
- *   groups/NAME.group  one 4096-byte block
+ *   groups/NAME.group  one 4096-byte block | of an ack group: a lease zone for each frame
  *
  * Superblocks, frame identities and group identities are checksummed and never change. All else
  * is live state, changed by atomics only.
@@ -23,7 +23,7 @@
 #error "the format is little-endian and this port has no byte swapping"
 #endif
 
-#define QR_FORMAT_VERSION 2u
+#define QR_FORMAT_VERSION 3u
 #define QR_BLOCK          4096u /* unit of zones; not the machine's page size */
 #define QR_LINE           128u  /* two cache lines: adjacent-line prefetch makes pairs */
 
@@ -263,8 +263,11 @@ struct qr_group_block {
     uint8_t uuid[16]; /* of the channel */
     char name[QR_GROUP_NAME];
     uint64_t created_ns;
-    uint32_t mode; /* 0: auto */
-    uint32_t reserved0;
+    uint8_t mode;         /* enum qr_group_mode */
+    uint8_t hold;         /* enum qr_group_hold */
+    uint8_t max_attempts; /* ack: deliveries before a message is a dead letter; 0: no limit */
+    uint8_t reserved0;
+    uint32_t lease_ms; /* ack: how long a lease lasts; 0: until its handle is closed */
     uint8_t reserved1[12];
     uint32_t crc; /* CRC32C of the bytes before it */
     /* line 1: the cursor. page:38 | slot:16 | owner:10, see lib/run.h */
@@ -274,9 +277,12 @@ struct qr_group_block {
     qr_atomic_u32 orphans;      /* runs waiting for a member: a hint, never too low */
     qr_atomic_u32 members;      /* open handles: a hint */
     qr_atomic_u32 lost_pending; /* 1: somebody is to be told of a loss */
-    qr_atomic_u32 reserved2;
-    qr_atomic_u64 walked_from; /* the group walked every slot of the pages from here */
-    uint8_t pad2[104];
+    qr_atomic_u32 returned;     /* ack: positions that wait for a member: a hint, never too low */
+    qr_atomic_u64 walked_from;  /* the group walked every slot of the pages from here */
+    qr_atomic_u64 begin;        /* ack: positions before it are none of the group's */
+    qr_atomic_u64 given_up;     /* ack: leases in pages before it were given up */
+    qr_atomic_u64 due;          /* ack: when a returned position is to be had; see lib/lease.h */
+    uint8_t pad2[80];
     /* line 3: sleepers. */
     qr_atomic_u32 wait_seq; /* futex */
     qr_atomic_u32 sleepers;
@@ -302,10 +308,43 @@ _Static_assert(offsetof(struct qr_group_block, name) == 32, "layout");
 _Static_assert(offsetof(struct qr_group_block, crc) == 124, "layout");
 _Static_assert(offsetof(struct qr_group_block, head) == 128, "layout");
 _Static_assert(offsetof(struct qr_group_block, orphans) == 256, "layout");
+_Static_assert(offsetof(struct qr_group_block, mode) == 104, "layout");
 _Static_assert(offsetof(struct qr_group_block, walked_from) == 272, "layout");
 _Static_assert(offsetof(struct qr_group_block, wait_seq) == 384, "layout");
 _Static_assert(offsetof(struct qr_group_block, loss_lock) == 512, "layout");
 _Static_assert(offsetof(struct qr_group_block, reserved) == 640, "layout");
+
+enum qr_group_mode {
+    QR_GROUP_AUTO = 0, /* what is received is finished */
+    QR_GROUP_ACK = 1   /* what is acknowledged is finished */
+};
+enum qr_group_hold {
+    QR_HOLD_DEFAULT = 0,  /* as the channel: LOSSY where it drops its oldest page */
+    QR_HOLD_REQUIRED = 1, /* its pages are kept until it has finished them */
+    QR_HOLD_LOSSY = 2     /* its pages may be given up */
+};
+
+/*
+ * The lease zone of an ack group for one frame: head | words | who | times. What it says of an
+ * earlier page of the frame has another tag and counts for nothing (lib/lease.h).
+ *
+ *   words[slot / 16]  tag:32 | back:16 | done:16
+ *   who[slot]         tag:14 | owner:10 | attempts:8
+ *   times[slot]       CLOCK_BOOTTIME, ns: a lease ends then; what was returned waits until then
+ */
+struct qr_lease_head {
+    qr_atomic_u64 full; /* tag:32 | words of that page that are complete:32 */
+    qr_atomic_u64 back; /* tag:32 | returned positions of that page:32, a hint, never too low */
+    uint8_t pad[112];
+};
+_Static_assert(sizeof(struct qr_lease_head) == QR_LINE, "one line");
+
+struct qr_lease_layout {
+    uint64_t words; /* offsets in the zone */
+    uint64_t who;
+    uint64_t times;
+    uint64_t bytes; /* of the zone */
+};
 
 /* What a channel is asked to be; the caller has validated the ranges. */
 struct qr_geometry {
@@ -340,10 +379,22 @@ void qr_frame_header_init(struct qr_frame_header *header, const struct qr_superb
 int qr_frame_header_check(const struct qr_frame_header *header, const struct qr_superblock *sb,
                           uint32_t frame_id);
 
+/* What a group is asked to be, and where it begins; the caller has validated the ranges. */
+struct qr_group_traits {
+    uint8_t mode; /* enum qr_group_mode */
+    uint8_t hold; /* enum qr_group_hold */
+    uint8_t max_attempts;
+    uint32_t lease_ms;
+    uint64_t head;
+    uint64_t walked_from;
+    uint64_t begin;
+};
 void qr_group_block_init(struct qr_group_block *block, const struct qr_superblock *sb,
-                         const char *name, uint32_t group_id, uint64_t created_ns);
+                         const char *name, uint32_t group_id, uint64_t created_ns,
+                         const struct qr_group_traits *traits);
 int qr_group_block_check(const struct qr_group_block *block, const struct qr_superblock *sb,
                          const char *name);
+void qr_lease_layout(struct qr_lease_layout *layout, uint32_t max_messages);
 /* 1 when name may name a group: 1..63 of [A-Za-z0-9._-], not beginning with a dot. */
 int qr_group_name_valid(const char *name);
 

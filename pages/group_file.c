@@ -21,16 +21,12 @@
 #define TEMPORARY_SIZE 32
 
 static void fill_block(const struct qr_store *store, const char *name, uint32_t group_id,
-                       uint64_t head, uint64_t walked_from, struct qr_group_block *block)
+                       const struct qr_group_traits *traits, struct qr_group_block *block)
 {
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
-    memset(block, 0, sizeof *block);
     qr_group_block_init(block, &store->sb, name, group_id,
-                        (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec);
-    /* Relaxed: private until it is written or copied. */
-    qr_store_relaxed(&block->head, head);
-    qr_store_relaxed(&block->walked_from, walked_from);
+                        (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec, traits);
 }
 
 static int map_block(struct qr_store *store, int fd, uint64_t offset, struct qr_group_block **out)
@@ -114,9 +110,11 @@ static int open_file(struct qr_store *store, const char *name, struct qr_group_m
     int fd = qr_file_open(store->groups_fd, final, store->view.read_only ? O_RDONLY : O_RDWR, &st);
     if (fd < 0)
         return fd == -ENOENT ? QUIRE_ENOENT : fd;
-    int rc = st.st_size == QR_BLOCK ? qr_block_read(fd, &block, 0) : QUIRE_EBADFILE;
+    int rc = st.st_size >= QR_BLOCK ? qr_block_read(fd, &block, 0) : QUIRE_EBADFILE;
     if (rc == 0)
         rc = qr_group_block_check(&block, &store->sb, name);
+    if (rc == 0 && block.mode == QR_GROUP_AUTO && st.st_size != QR_BLOCK)
+        rc = QUIRE_EBADFILE;
     if (rc == 0)
         rc = map_block(store, fd, 0, &map->block);
     if (rc < 0)
@@ -173,7 +171,7 @@ static int open_memory(struct qr_store *store, const char *name, struct qr_group
 }
 
 int qr_store_group_create(struct qr_store *store, const char *name, uint32_t group_id,
-                          uint64_t head, uint64_t walked_from, struct qr_group_map *map)
+                          const struct qr_group_traits *traits, struct qr_group_map *map)
 {
     *map = (struct qr_group_map){.fd = -1};
     if (store->view.read_only)
@@ -181,7 +179,7 @@ int qr_store_group_create(struct qr_store *store, const char *name, uint32_t gro
     if (!qr_group_name_valid(name))
         return QUIRE_EINVAL;
     struct qr_group_block block;
-    fill_block(store, name, group_id, head, walked_from, &block);
+    fill_block(store, name, group_id, traits, &block);
     pthread_mutex_lock(&store->group_lock);
     int rc = store->view.directory_backed ? create_file(store, name, &block, map)
                                           : create_memory(store, name, &block, map);
@@ -279,7 +277,7 @@ static int own_blocks(void *context, const char *name)
     int fd = qr_file_open(store->groups_fd, file, O_RDWR, &st);
     if (fd < 0)
         return 0;
-    int rc = st.st_size == QR_BLOCK ? qr_fs_own_blocks(fd, QR_BLOCK) : 0;
+    int rc = st.st_size >= QR_BLOCK ? qr_fs_own_blocks(fd, (uint64_t)st.st_size) : 0;
     qr_io_close(fd);
     return rc;
 }

@@ -22,6 +22,17 @@ struct qr_group_map {
     int fd;                       /* of the group's file; -1 in memory */
 };
 
+/* The lease zone of a group for one frame; head NULL: not there. */
+struct qr_zone {
+    struct qr_lease_head *head;
+    qr_atomic_u64 *words;
+    qr_atomic_u32 *who;
+    qr_atomic_u64 *times; /* NULL: nobody asked for them */
+    void *mapping;
+    uint64_t offset; /* in fd */
+    int fd;          /* borrowed */
+};
+
 /* A range of a file, to be ended with qr_store_extent_done(). */
 struct qr_extent {
     int fd; /* -1: none */
@@ -186,13 +197,25 @@ int qr_store_frame_whole(struct qr_store *store, uint32_t frame);
  * QUIRE_EPERM, -errno; on failure *map is empty and may be closed.
  */
 int qr_store_group_create(struct qr_store *store, const char *name, uint32_t group_id,
-                          uint64_t head, uint64_t walked_from, struct qr_group_map *map);
+                          const struct qr_group_traits *traits, struct qr_group_map *map);
 int qr_store_group_open(struct qr_store *store, const char *name, struct qr_group_map *map);
 void qr_store_group_close(struct qr_store *store, struct qr_group_map *map);
 /* Calls each(context, name) for every group file until it returns non-zero, which is returned.
  * each may open and make groups. Files that name no group are passed over. */
 int qr_store_group_list(struct qr_store *store, int (*each)(void *context, const char *name),
                         void *context);
+
+/*
+ * The lease zone of an ack group for a frame, mapped; times is NULL until it is asked for. Its
+ * blocks are allocated when it is first asked for; an observer gets what is there: QUIRE_ENOENT
+ * when nothing is. One thread at a time for a zone. On failure *zone is as before.
+ * Returns 0, QUIRE_ENOENT, QUIRE_EBADFILE, QUIRE_ENOSPC, -errno.
+ */
+int qr_store_zone_open(struct qr_store *store, const struct qr_group_map *map, uint32_t frame,
+                       int times, struct qr_zone *zone);
+/* 1 when the group's file reaches that far. */
+int qr_store_zone_there(struct qr_store *store, const struct qr_group_map *map, uint32_t frame);
+void qr_store_zone_close(struct qr_store *store, struct qr_zone *zone);
 
 /* Bytes allocated by all files now (st_blocks); opens each file of a directory. What cannot be
  * looked at counts as nothing. */

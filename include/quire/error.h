@@ -31,6 +31,7 @@ enum quire_error {
     QUIRE_ETOOSMALL = -5025, /* the caller's buffer is smaller than the message */
     QUIRE_EFORKED = -5026,   /* the channel belongs to the process that opened it, not its child */
     QUIRE_ENODISK = -5027,   /* a channel in memory cannot be made durable */
+    QUIRE_ENOLEASE = -5028,  /* nobody has the message: it was acknowledged, returned, given up */
     /* Opening and creating. */
     QUIRE_ENOENT = -5040,    /* no such channel, group or page */
     QUIRE_EEXIST = -5041,    /* the path exists already */

@@ -4,13 +4,13 @@
  * Different groups each see every message. A handle belongs to one thread at a time.
  *
  * Messages are borrowed, not copied: data stays valid and unchanged until quire_rx_next_page,
- * quire_rx_release or quire_rx_close on the same handle. Receiving a message finishes it for the
- * group (receive = done).
+ * quire_rx_release or quire_rx_close on the same handle. Receiving a message finishes it for an
+ * auto group (receive = done); one of an ack group is leased until it is acknowledged: quire/ack.h.
  */
 #ifndef QUIRE_RX_H
 #define QUIRE_RX_H
 
-#include <quire/channel.h>
+#include <quire/group.h>
 
 QUIRE_BEGIN_DECLS
 
@@ -35,24 +35,28 @@ struct quire_rx_options {
     uint32_t run_max; /* messages one claim may take ahead, 1..255; default 64. Small for slow
                          handlers that should share evenly, large for throughput */
     uint32_t reserved0;
-    uint64_t reserved[4];
+    /* What the group is to be; NULL: as it is, or AUTO when it is new. A group that exists must be
+     * of this mode. */
+    const struct quire_group_options *group;
+    uint64_t reserved[3];
 };
-#define QUIRE_RX_OPTIONS_INIT                     \
-    {                                             \
-        sizeof(struct quire_rx_options), 0, 0, 0, \
-        {                                         \
-            0                                     \
-        }                                         \
+#define QUIRE_RX_OPTIONS_INIT                        \
+    {                                                \
+        sizeof(struct quire_rx_options), 0, 0, 0, 0, \
+        {                                            \
+            0                                        \
+        }                                            \
     }
 
 enum quire_msg_flags {
-    QUIRE_MSG_RETURNED = 1u << 0 /* another handle of the group had claimed it and closed or died */
+    /* Another handle of the group had claimed it and closed or died, or returned it. */
+    QUIRE_MSG_RETURNED = 1u << 0
 };
 
 struct quire_msg {
     const void *data; /* borrowed, 8-byte aligned; never NULL, size may be 0 */
     uint32_t size;    /* bytes */
-    uint32_t flags;   /* enum quire_msg_flags */
+    uint32_t flags;   /* enum quire_msg_flags; from bit 8 on: quire_msg_attempt */
     uint64_t position;
 };
 

@@ -72,11 +72,16 @@ enum quire_page_state {
 struct quire_group_stat {
     char name[QUIRE_GROUP_NAME_MAX + 1];
     uint64_t position;     /* next position to be claimed */
-    uint64_t lag_messages; /* positions between it and the end, and returned ones */
-    uint64_t lag_bytes;    /* their data bytes, records with their headers */
+    uint64_t lag_messages; /* positions between it and the end, and returned and leased ones */
+    uint64_t lag_bytes;    /* data bytes, records with their headers; ack: behind position only */
     uint64_t lost;         /* messages lost to DROP_OLDEST in all */
     uint32_t members;      /* open handles */
-    uint32_t returned;     /* runs of closed or dead handles that wait for a member */
+    uint32_t returned;     /* auto: runs of closed or dead handles that wait for a member;
+                              ack: messages that wait to be given again */
+    uint32_t mode;         /* enum quire_group_mode */
+    uint32_t max_attempts; /* ack: 0: no limit */
+    uint64_t leased;       /* ack: messages claimed by members and not acknowledged */
+    uint64_t dead;         /* ack: dead letters; they are not in the lag */
 };
 
 enum quire_handle_kind { QUIRE_HANDLE_TX = 1, QUIRE_HANDLE_RX = 2, QUIRE_HANDLE_RETURNED = 3 };

@@ -319,7 +319,8 @@ Test(format, group_every_flipped_bit_of_the_identity_is_refused)
     struct qr_superblock sb = superblock(&small);
     struct qr_group_block block;
     memset(&block, 0xff, sizeof block);
-    qr_group_block_init(&block, &sb, "audit", 7, 42);
+    struct qr_group_traits traits = {.mode = QR_GROUP_AUTO};
+    qr_group_block_init(&block, &sb, "audit", 7, 42, &traits);
     cr_assert_eq(qr_group_block_check(&block, &sb, "audit"), 0);
     cr_assert_eq(qr_load_relaxed(&block.head), 0);
     cr_assert_eq(qr_load_relaxed(&block.lost_total), 0);
@@ -340,7 +341,8 @@ Test(format, group_of_another_place_is_refused)
     struct qr_group_block block;
     memset(longest, 'x', sizeof longest - 1);
     longest[sizeof longest - 1] = '\0';
-    qr_group_block_init(&block, &sb, longest, 7, 42);
+    struct qr_group_traits traits = {.mode = QR_GROUP_ACK, .max_attempts = 3};
+    qr_group_block_init(&block, &sb, longest, 7, 42, &traits);
     cr_assert_eq(qr_group_block_check(&block, &sb, longest), 0);
     cr_assert_str_eq(block.name, longest);
     longest[62] = 'y';

@@ -19,7 +19,7 @@
 
 static const char *golden_path(const char *name, char *path, size_t size)
 {
-    snprintf(path, size, "%s/tests/golden/format2-%s.hex", QUIRE_SOURCE_DIR, name);
+    snprintf(path, size, "%s/tests/golden/format3-%s.hex", QUIRE_SOURCE_DIR, name);
     return path;
 }
 
@@ -147,7 +147,14 @@ Test(golden, group_block)
     char path[4096];
     struct qr_superblock sb = golden_superblock();
     struct qr_group_block block;
-    qr_group_block_init(&block, &sb, "Billing-2.eu_west", 5, 1735689601000000002ull);
+    struct qr_group_traits traits = {.mode = QR_GROUP_ACK,
+                                     .hold = QR_HOLD_LOSSY,
+                                     .max_attempts = 7,
+                                     .lease_ms = 30000,
+                                     .head = 0x123456789abull,
+                                     .walked_from = 99,
+                                     .begin = 0x450003};
+    qr_group_block_init(&block, &sb, "Billing-2.eu_west", 5, 1735689601000000002ull, &traits);
     compare("group", &block);
     golden_read(golden_path("group", path, sizeof path), (unsigned char *)&block, sizeof block);
     cr_assert_eq(qr_group_block_check(&block, &sb, "Billing-2.eu_west"), 0);

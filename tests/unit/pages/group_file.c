@@ -27,7 +27,8 @@ static void check_block(const struct qr_store *store, const struct qr_group_map 
 
 static int create(struct qr_store *store, const char *name, uint32_t id, struct qr_group_map *map)
 {
-    return qr_store_group_create(store, name, id, 11u * id, 13u * id, map);
+    return qr_store_group_create(
+        store, name, id, &(struct qr_group_traits){.head = 11u * id, .walked_from = 13u * id}, map);
 }
 
 Test(group_file, is_found_as_it_was_made)

@@ -358,7 +358,9 @@ Test(store, bytes_are_those_of_the_files)
     struct qr_store *store = open_channel(0);
     cr_assert_eq(make_frame(store, 4), 0);
     struct qr_group_map map;
-    cr_assert_eq(qr_store_group_create(store, "g", 1, 0, 0, &map), 0);
+    cr_assert_eq(qr_store_group_create(
+                     store, "g", 1, &(struct qr_group_traits){.head = 0, .walked_from = 0}, &map),
+                 0);
     uint64_t expected =
         allocated(in("control")) + allocated(in("groups/g.group")) + allocated(page_path(4));
     for (uint32_t f = 0; f < BASE; f++)

@@ -73,7 +73,9 @@ static void check_modes(uint32_t mode, mode_t file, mode_t directory)
     cr_assert_eq(stat_of(page_path(0)).st_mode & 07777u, file);
     struct qr_store *store = open_channel(0);
     struct qr_group_map map;
-    cr_assert_eq(qr_store_group_create(store, "g", 1, 0, 0, &map), 0);
+    cr_assert_eq(qr_store_group_create(
+                     store, "g", 1, &(struct qr_group_traits){.head = 0, .walked_from = 0}, &map),
+                 0);
     cr_assert_eq(make_frame(store, 5), 0);
     cr_assert_eq(stat_of(in("groups/g.group")).st_mode & 07777u, file);
     cr_assert_eq(stat_of(page_path(5)).st_mode & 07777u, file);

@@ -276,7 +276,8 @@ Test(store_faults, frame_extent)
 
 static int run_group_create(void)
 {
-    int rc = qr_store_group_create(store, "g", 1, 2, 3, &map);
+    int rc = qr_store_group_create(store, "g", 1,
+                                   &(struct qr_group_traits){.head = 2, .walked_from = 3}, &map);
     if (rc < 0)
         cr_assert(map.block == NULL && map.fd == -1);
     return rc;
@@ -302,7 +303,9 @@ static void open_with_room(void)
     struct qr_group_map other;
     open_backing();
     qr_io_fault_kind(QR_IO_MMAP, 1, ENOMEM, 0);
-    cr_assert_eq(qr_store_group_create(store, "g", 1, 2, 3, &other), -ENOMEM);
+    cr_assert_eq(qr_store_group_create(
+                     store, "g", 1, &(struct qr_group_traits){.head = 2, .walked_from = 3}, &other),
+                 -ENOMEM);
     qr_io_fault(0, 0, 0);
 }
 

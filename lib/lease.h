@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Leases: what an ack group knows of each message it was given (docs/protocol.md).
+ *
+ *   word  tag:32 | back:16 | done:16     sixteen slots of a page; another tag: not of this page
+ *   who   tag:14 | owner:10 | attempts:8 one slot: who was given it last, and how often
+ *
+ *   back done
+ *     0    0    leased (below the group's head)       1    0    returned, to be given again
+ *     0    1    acknowledged                          1    1    dead letter
+ *
+ * Only an exact tag counts. Who claims a run knows that its page is this life of the frame, and
+ * gives the words its tag; everybody else leaves a word with another tag alone.
+ */
+#ifndef QR_LIB_LEASE_H
+#define QR_LIB_LEASE_H
+
+#include <lib/channel.h>
+
+#define QR_LEASE_SLOTS    16u
+#define QR_LEASE_ALL      0xffffu
+#define QR_LEASE_ATTEMPTS 255u /* counted no further */
+
+static inline uint64_t qr_lease_word(uint32_t tag, uint32_t back, uint32_t done)
+{
+    return (uint64_t)tag << 32 | (uint64_t)back << 16 | done;
+}
+static inline uint32_t qr_lease_tag(uint64_t word)
+{
+    return (uint32_t)(word >> 32);
+}
+static inline uint32_t qr_lease_back(uint64_t word)
+{
+    return (uint32_t)(word >> 16 & 0xffffu);
+}
+static inline uint32_t qr_lease_done(uint64_t word)
+{
+    return (uint32_t)(word & 0xffffu);
+}
+/* Acknowledged, and no dead letters. */
+static inline uint32_t qr_lease_acked(uint64_t word)
+{
+    return qr_lease_done(word) & ~qr_lease_back(word);
+}
+/* Neither: with a member, or to be claimed. */
+static inline uint32_t qr_lease_open_slots(uint64_t word)
+{
+    return ~(qr_lease_done(word) | qr_lease_back(word)) & QR_LEASE_ALL;
+}
+/* A word of a page that was given up keeps its bits, under a tag that is no page's. */
+static inline uint32_t qr_lease_frozen(uint32_t tag)
+{
+    return ~tag;
+}
+
+static inline uint32_t qr_lease_who(uint32_t tag, uint32_t owner, uint32_t attempts)
+{
+    return (tag & 0x3fffu) << 18 | owner << 8 | attempts;
+}
+static inline int qr_lease_who_is(uint32_t who, uint32_t tag)
+{
+    return who >> 18 == (tag & 0x3fffu);
+}
+static inline uint32_t qr_lease_owner(uint32_t who)
+{
+    return who >> 8 & 1023u;
+}
+static inline uint32_t qr_lease_attempts(uint32_t who)
+{
+    return who & 0xffu;
+}
+
+/* A page of an ack group: where its leases are. */
+struct qr_lease_page {
+    const struct qr_zone *zone;
+    uint64_t page_no;
+    uint32_t tag;
+};
+
+int qr_leases_new(struct quire *ch, struct qr_group *group);
+void qr_leases_free(struct quire *ch, struct qr_group *group);
+static inline int qr_group_acks(const struct qr_group *group)
+{
+    return group->zones != NULL;
+}
+
+/* The zone of a frame, if this process has it at hand. */
+const struct qr_zone *qr_zone_at(const struct qr_group *group, uint32_t frame);
+/* The same, made if need be. 0, QUIRE_ENOSPC, -errno; for observers QUIRE_ENOENT. */
+int qr_zone_get(struct quire *ch, struct qr_group *group, uint32_t frame,
+                const struct qr_zone **zone);
+
+/*
+ * Gives the words of a run the tag of its page. 1; 0 when the run was given up meanwhile. The
+ * caller has claimed it, so nobody recycles the page.
+ */
+int qr_lease_open(struct qr_group *group, const struct qr_lease_page *page, uint32_t slot,
+                  uint32_t n);
+
+/*
+ * Acknowledges the slots of mask in word index: how many were not yet, or QUIRE_ENOLEASE when the
+ * word is not of this page. Any thread.
+ */
+int qr_lease_ack(struct quire *ch, struct qr_group *group, const struct qr_lease_page *page,
+                 uint32_t index, uint32_t mask);
+
+/*
+ * Returns the slot, if owner has it (QR_OWNER_NOBODY: whoever has it), to be had from not_before_ns
+ * on (0: at once). 0, or QUIRE_ENOLEASE. The caller wakes a member (qr_lease_wake). Any thread.
+ */
+int qr_lease_return(struct quire *ch, struct qr_group *group, const struct qr_lease_page *page,
+                    uint32_t slot, uint32_t owner);
+/* The same for a slot that was claimed by the caller and given to nobody. */
+void qr_lease_give_up(struct qr_group *group, const struct qr_lease_page *page, uint32_t slot);
+/* Returns all that owner has. How many. */
+uint32_t qr_lease_return_all(struct quire *ch, struct qr_group *group, uint32_t owner);
+/* A returned position is there: somebody may sleep for one. */
+void qr_lease_wake(struct quire *ch, struct qr_group *group);
+
+/* Takes the returned slot: 1 when it is the caller's now, and owned by nobody yet. */
+int qr_lease_take(struct qr_group *group, const struct qr_lease_page *page, uint32_t slot);
+
+/*
+ * The page is given up: freezes its words, so that nothing of it is opened, acknowledged or
+ * returned any more, and counts what was claimed (slots below to) and not acknowledged, voids
+ * apart. Done twice it finds the same. qr_lease_thaw undoes it.
+ */
+uint32_t qr_lease_freeze(struct quire *ch, struct qr_group *group, const struct qr_lease_page *page,
+                         const struct qr_frame *frame, uint32_t to, struct quire_lost *lost);
+
+/* Gives back what was taken and handed to nobody. */
+void qr_lease_untake(struct qr_group *group, const struct qr_lease_page *page, uint32_t slot);
+
+/* 1 when the group is done with the page, whose head is past it. */
+int qr_lease_finished(struct quire *ch, struct qr_group *group, uint32_t frame, uint64_t page_no,
+                      uint32_t final);
+
+/* What the group has claimed and not acknowledged. */
+struct qr_lease_counts {
+    uint64_t leased, returned, dead;
+};
+void qr_lease_count(struct quire *ch, struct qr_group *group, struct qr_lease_counts *counts);
+
+/* The pages before it were given up, as group->given_up says. */
+static inline uint64_t qr_given_up(uint64_t word)
+{
+    return word >> 1;
+}
+/* In the same word: the account of the last one is written, and not valid yet (lib/evict.c). */
+#define QR_GIVEN_UP_PENDING 1ull
+
+/* Where the leases of page_no are, if it is held and its zone at hand: 0, or QUIRE_ENOENT. */
+int qr_lease_find(struct quire *ch, struct qr_group *group, uint64_t page_no,
+                  struct qr_lease_page *page);
+
+#endif

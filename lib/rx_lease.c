@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+/* A consumer handle of an ack group: what it is given, and what it takes that was returned. */
+#include <lib/pace.h>
+#include <lib/recycle.h>
+#include <lib/rx.h>
+#include <lib/wait.h>
+
+#define ATTEMPT_SHIFT 8u /* of the count in the flags of a message */
+
+void qr_rx_leases_init(struct quire_rx *rx)
+{
+    struct qr_lease_layout l;
+    qr_lease_layout(&l, rx->channel->max_messages);
+    rx->who_at = l.who - l.words;
+    rx->returned = &rx->group->block->returned;
+    rx->quiet = !rx->channel->pace && !rx->channel->fence;
+    qr_store_relaxed(&rx->at_page, QR_PAGE_NO_NONE); /* relaxed: not shared yet */
+}
+
+void qr_rx_lease(struct quire_rx *rx, uint32_t n)
+{
+    qr_atomic_u32 *at = &rx->leases.zone->who[QUIRE_SLOT_OF(rx->next)];
+    /* relaxed: before next moves past the slot nobody else looks; that is a release (R18). */
+    for (uint32_t i = 0; i < n; i++)
+        qr_store_relaxed(&at[i], rx->who_word);
+}
+
+void qr_rx_pass_over(struct quire_rx *rx)
+{
+    uint32_t slot = QUIRE_SLOT_OF(rx->next);
+    (void)qr_lease_ack(rx->channel, rx->group, &rx->leases, slot / QR_LEASE_SLOTS,
+                       1u << slot % QR_LEASE_SLOTS);
+}
+
+/* The published returned slots of a word; those of a producer that is still at it wait for it. */
+static uint32_t to_be_had(const struct qr_frame *frame, const struct qr_lease_page *page,
+                          uint32_t index)
+{
+    uint64_t word = qr_load_acquire(&page->zone->words[index]); /* [A41 word] pairs with R41 */
+    uint32_t had = 0;
+    if (qr_lease_tag(word) != page->tag)
+        return 0;
+    uint32_t back = qr_lease_back(word) & ~qr_lease_done(word);
+    for (; back != 0; back &= back - 1) {
+        uint32_t i = (uint32_t)__builtin_ctz(back);
+        /* [A2 slot] pairs with R2. */
+        if (qr_slot_is(qr_load_acquire(&frame->slots[index * QR_LEASE_SLOTS + i]), page->tag))
+            had |= 1u << i;
+    }
+    return had;
+}
+
+/* Takes the first of the page that is to be had. 1 when it is in hand. */
+static int take_of_page(struct quire_rx *rx, const struct qr_frame *frame,
+                        const struct qr_lease_page *page)
+{
+    uint32_t words = (rx->channel->max_messages + QR_LEASE_SLOTS - 1) / QR_LEASE_SLOTS;
+    /* From where the last one was: they are mostly returned together. */
+    uint32_t from = page->page_no == rx->back.page.page_no ? rx->back.slot / QR_LEASE_SLOTS : 0;
+    for (uint32_t n = 0; n < words; n++) {
+        uint32_t index = (from + n) % words;
+        for (uint32_t had = to_be_had(frame, page, index); had != 0; had &= had - 1) {
+            uint32_t slot = index * QR_LEASE_SLOTS + (uint32_t)__builtin_ctz(had);
+            if (slot >= rx->channel->max_messages || !qr_lease_take(rx->group, page, slot))
+                continue; /* another member was faster */
+            rx->back = (struct qr_rx_back){*page, frame, slot, 1};
+            qr_rx_set_who(rx);
+            /* relaxed: it was seen to be published. */
+            if (qr_slot_offset(qr_load_relaxed(&frame->slots[slot])) != QR_SLOT_VOID)
+                return 1;
+            qr_rx_drop_back(rx);
+        }
+    }
+    return 0;
+}
+
+/* The oldest page, of those from from on, with returned messages: 1, 0, or an error. */
+static int next_page(struct quire_rx *rx, uint64_t from, struct qr_lease_page *page,
+                     uint32_t *frame)
+{
+    struct quire *ch = rx->channel;
+    uint32_t high = qr_load_relaxed(&ch->frames_high);        /* relaxed: a bound that only grows */
+    uint64_t head = qr_load_acquire(&rx->group->block->head); /* [A5 head] pairs with R5 */
+    /* relaxed: any tail resolves */
+    uint64_t last = qr_head_page(head, qr_load_relaxed(&ch->view.live->tail_page));
+    int found = 0;
+    for (uint32_t f = 0; f < high; f++) {
+        const struct qr_zone *zone;
+        /* [A6 life] pairs with R6. */
+        uint64_t page_no = qr_life_page(qr_load_acquire(&ch->view.life[f]));
+        if (page_no < from || page_no > last || (found && page_no >= page->page_no))
+            continue;
+        int rc = qr_zone_get(ch, rx->group, f, &zone);
+        if (rc != 0)
+            return rc;
+        /* [A40 lease] pairs with R40. */
+        uint64_t back = qr_load_acquire(&zone->head->back);
+        if (qr_lease_tag(back) != qr_slot_tag(page_no) || (uint32_t)back == 0)
+            continue;
+        *page = (struct qr_lease_page){zone, page_no, qr_slot_tag(page_no)};
+        *frame = f;
+        found = 1;
+    }
+    return found;
+}
+
+int qr_rx_take_back(struct quire_rx *rx)
+{
+    struct qr_lease_page page = {0};
+    const struct qr_frame *frame;
+    uint32_t f = 0;
+    int rc;
+    for (uint64_t from = 0; (rc = next_page(rx, from, &page, &f)) == 1; from = page.page_no + 1) {
+        rc = qr_store_frame(rx->channel->store, f, &frame);
+        if (rc == 0)
+            rc = qr_rx_may_stand_on(rx, page.page_no);
+        if (rc != 0)
+            return rc;
+        if (!rx->keeps)
+            qr_rx_stand_on(rx, page.page_no);
+        if (take_of_page(rx, frame, &page))
+            return 0;
+    }
+    return rc < 0 ? rc : QUIRE_EAGAIN;
+}
+
+uint32_t qr_rx_back_flags(const struct quire_rx *rx)
+{
+    /* relaxed: taken, so nobody else writes it. */
+    uint32_t who = qr_load_relaxed(&rx->back.page.zone->who[rx->back.slot]);
+    uint32_t before = qr_lease_who_is(who, rx->back.page.tag) ? qr_lease_attempts(who) : 0;
+    return QUIRE_MSG_RETURNED | before << ATTEMPT_SHIFT;
+}
+
+void qr_rx_hand_back(struct quire_rx *rx)
+{
+    uint32_t before = qr_rx_back_flags(rx) >> ATTEMPT_SHIFT;
+    uint32_t attempts = before < QR_LEASE_ATTEMPTS ? before + 1 : before;
+    /* [R42 who] pairs with A42: from here on it can be returned. */
+    qr_store_release(&rx->back.page.zone->who[rx->back.slot],
+                     qr_lease_who(rx->back.page.tag, rx->index, attempts));
+    rx->back.held = 0;
+    qr_rx_set_who(rx);
+}
+
+void qr_rx_drop_back(struct quire_rx *rx)
+{
+    (void)qr_lease_ack(rx->channel, rx->group, &rx->back.page, rx->back.slot / QR_LEASE_SLOTS,
+                       1u << rx->back.slot % QR_LEASE_SLOTS);
+    rx->back.held = 0;
+    qr_rx_set_who(rx);
+}
+
+void qr_rx_return_leases(struct quire_rx *rx)
+{
+    if (rx->back.held)
+        qr_lease_untake(rx->group, &rx->back.page, rx->back.slot);
+    rx->back.held = 0;
+    for (uint64_t p = rx->next; p < rx->end; p++)
+        qr_lease_give_up(rx->group, &rx->leases, QUIRE_SLOT_OF(p));
+    rx->next = rx->end;
+    /* [R18 next] pairs with A18: the words say that they are returned. */
+    qr_store_release(&rx->line->next, rx->end);
+    (void)qr_lease_return_all(rx->channel, rx->group, rx->index);
+}
+
+/* --- the public calls: any thread ---------------------------------------------------------- */
+
+static inline void was_acked(struct quire_rx *rx, uint32_t n)
+{
+    struct quire *ch = rx->channel;
+    if (qr_likely(rx->quiet)) {
+        qr_compiler_barrier();
+        /* relaxed: as in qr_freed. */
+        if (qr_unlikely((qr_load_relaxed(&ch->view.live->attention) & QR_ATTEND_SPACE) != 0))
+            qr_wake_space(ch);
+        return;
+    }
+    if (ch->pace) {
+        /* [R44 acked] pairs with A44 in sync_set.c: a commit that takes the mark has the words. */
+        qr_store_release(&rx->group->acked, 1u);
+        qr_pace_received(ch, n);
+    }
+    qr_freed(ch, ch->view.live);
+}
+
+/* In every case that is not the ordinary one. */
+static __attribute__((noinline)) int ack_any(struct quire_rx *rx, uint64_t position)
+{
+    struct qr_lease_page page;
+    uint32_t slot = QUIRE_SLOT_OF(position);
+    if (!rx || !qr_group_acks(rx->group))
+        return QUIRE_EINVAL;
+    if (qr_unlikely(slot >= rx->channel->max_messages ||
+                    qr_lease_find(rx->channel, rx->group, QUIRE_PAGE_OF(position), &page) != 0))
+        return QUIRE_ENOLEASE;
+    /* relaxed: the caller was given the message, and whoever gave it stored this before. */
+    if (qr_unlikely(!qr_lease_who_is(qr_load_relaxed(&page.zone->who[slot]), page.tag)))
+        return QUIRE_ENOLEASE;
+    int n = qr_lease_ack(rx->channel, rx->group, &page, slot / QR_LEASE_SLOTS,
+                         1u << slot % QR_LEASE_SLOTS);
+    if (qr_unlikely(n <= 0))
+        return QUIRE_ENOLEASE;
+    was_acked(rx, 1);
+    return 0;
+}
+
+/*
+ * A leased message of the page that the handle is at, which completes no word: one exchange, and
+ * nothing of the page can come free by it but when its last word is not a whole one.
+ */
+int quire_rx_ack(quire_rx_t *rx, uint64_t position)
+{
+    uint64_t page_no = QUIRE_PAGE_OF(position);
+    uint32_t slot = QUIRE_SLOT_OF(position), tag = qr_slot_tag(page_no);
+    /* [A45 at] pairs with R45 in run.c: the words of the page, if it is named before and after. */
+    if (qr_unlikely(!rx || qr_load_acquire(&rx->at_page) != page_no ||
+                    slot >= rx->channel->max_messages))
+        return ack_any(rx, position);
+    qr_atomic_u64 *words = (qr_atomic_u64 *)(uintptr_t)qr_load_acquire(&rx->at_words);
+    /* relaxed, both: ordered by the load before; who was stored before the message was given. */
+    if (qr_unlikely(qr_load_relaxed(&rx->at_page) != page_no))
+        return ack_any(rx, position);
+    const qr_atomic_u32 *who = (const qr_atomic_u32 *)((const char *)words + rx->who_at);
+    uint64_t bit = 1ull << slot % QR_LEASE_SLOTS;
+    uint64_t word = qr_load_relaxed(&words[slot / QR_LEASE_SLOTS]); /* the exchange decides */
+    uint64_t next = word | bit;
+    /* relaxed: as above */
+    if (qr_unlikely(!qr_lease_who_is(qr_load_relaxed(&who[slot]), tag) ||
+                    qr_lease_tag(word) != tag || (word & (bit << 16 | bit)) != 0 ||
+                    (uint32_t)next == QR_LEASE_ALL ||
+                    /* [R41 word] pairs with A41 */
+                    !qr_cas_acq_rel(&words[slot / QR_LEASE_SLOTS], &word, next)))
+        return ack_any(rx, position);
+    was_acked(rx, 1);
+    return 0;
+}
+
+/* Slots of the page that were claimed: what lies behind was given to nobody. */
+static uint32_t claimed_of(struct quire_rx *rx, uint64_t page_no)
+{
+    struct quire *ch = rx->channel;
+    struct qr_place place;
+    uint64_t head = qr_load_acquire(&rx->group->block->head);   /* [A5 head] pairs with R5 */
+    uint64_t hint = qr_load_relaxed(&ch->view.live->tail_page); /* relaxed: any resolves */
+    if (qr_head_page(head, hint) == page_no)
+        return qr_head_slot(head);
+    if (qr_head_page(head, hint) < page_no || qr_locate_held(ch, page_no, &place) != 0)
+        return 0;
+    int64_t final = qr_final(place.frame, page_no);
+    return final < 0 ? 0 : (uint32_t) final;
+}
+
+/* Slots [from, to) of a page. */
+static long ack_slots(struct quire_rx *rx, uint64_t page_no, uint32_t from, uint32_t to)
+{
+    struct qr_lease_page page;
+    long n = 0;
+    uint32_t claimed = claimed_of(rx, page_no);
+    to = to < claimed ? to : claimed;
+    if (from >= to || qr_lease_find(rx->channel, rx->group, page_no, &page) != 0)
+        return 0;
+    for (uint32_t i = from / QR_LEASE_SLOTS; i <= (to - 1) / QR_LEASE_SLOTS; i++) {
+        uint32_t first = i * QR_LEASE_SLOTS, mask = QR_LEASE_ALL;
+        if (from > first)
+            mask &= QR_LEASE_ALL << (from - first);
+        if (to < first + QR_LEASE_SLOTS)
+            mask &= (1u << (to - first)) - 1;
+        int done = qr_lease_ack(rx->channel, rx->group, &page, i, mask);
+        n += done > 0 ? done : 0;
+    }
+    return n;
+}
+
+/* The lowest page that any frame holds. */
+static uint64_t lowest_held(struct quire *ch)
+{
+    uint32_t high = qr_load_relaxed(&ch->frames_high); /* relaxed: a bound that only grows */
+    uint64_t lowest = QR_PAGE_MAX;
+    for (uint32_t f = 0; f < high; f++) {
+        uint64_t page = qr_life_page(qr_load_acquire(&ch->view.life[f])); /* [A6 life] with R6 */
+        lowest = page < lowest ? page : lowest;
+    }
+    return lowest;
+}
+
+long quire_rx_ack_range(quire_rx_t *rx, uint64_t first, uint64_t last)
+{
+    if (!rx || !qr_group_acks(rx->group) || first > last)
+        return QUIRE_EINVAL;
+    uint64_t tail = qr_load_acquire(&rx->channel->view.live->tail_page); /* [A10 tail] with R10 */
+    uint64_t page = QUIRE_PAGE_OF(first);
+    long n = 0;
+    if (page < QUIRE_PAGE_OF(last)) {
+        uint64_t lowest = lowest_held(rx->channel);
+        page = page > lowest ? page : lowest;
+    }
+    for (; page <= QUIRE_PAGE_OF(last) && page <= tail; page++) {
+        uint32_t from = page == QUIRE_PAGE_OF(first) ? QUIRE_SLOT_OF(first) : 0;
+        uint32_t to = page == QUIRE_PAGE_OF(last) ? QUIRE_SLOT_OF(last) + 1 : QUIRE_MESSAGES_MAX;
+        n += ack_slots(rx, page, from, to);
+    }
+    if (n > 0)
+        was_acked(rx, (uint32_t)n);
+    return n;
+}
+
+int quire_rx_nack(quire_rx_t *rx, uint64_t position)
+{
+    struct qr_lease_page page;
+    uint32_t slot = QUIRE_SLOT_OF(position);
+    if (!rx || !qr_group_acks(rx->group))
+        return QUIRE_EINVAL;
+    if (slot >= rx->channel->max_messages ||
+        qr_lease_find(rx->channel, rx->group, QUIRE_PAGE_OF(position), &page) != 0)
+        return QUIRE_ENOLEASE;
+    int rc = qr_lease_return(rx->channel, rx->group, &page, slot, QR_OWNER_NOBODY);
+    if (rc == 0)
+        qr_lease_wake(rx->channel, rx->group);
+    return rc;
+}
