@@ -44,6 +44,8 @@ static void take_view(struct quire *ch, const struct quire_options *o)
     ch->frames_cap = sb->frames_cap;
     ch->frames_base = sb->frames_base;
     ch->policy = sb->full_policy;
+    /* relaxed: nobody else is in the channel yet */
+    qr_store_relaxed(&ch->lossy, ch->policy == QUIRE_FULL_DROP_OLDEST);
     ch->checksum = (sb->incompat & QR_INCOMPAT_CHECKSUM) != 0;
     ch->wait = o->wait;
     ch->durability = o->durability;

@@ -31,6 +31,7 @@ struct qr_group {
     uint32_t zones_count;
     pthread_mutex_t zones_lock; /* zones are made */
     qr_atomic_u32 acked;        /* 1: something was acknowledged since the last commit */
+    qr_atomic_u64 expire_at;    /* when somebody is to look for leases that have ended */
     uint32_t id;
     char name[QR_GROUP_NAME];
 };
@@ -65,6 +66,7 @@ struct quire {
     qr_atomic_u32 group_count;
     qr_atomic_u64 group_list; /* struct qr_group_list * */
     uint32_t group_next_id;   /* under lock */
+    qr_atomic_u32 lossy;      /* 1: pages may be given up: the policy, or a group, says so */
 
     pthread_mutex_t lock;    /* groups are made, handles opened and closed; never on a hot path */
     pthread_mutex_t tx_lock; /* a leaf: taken under lock, or under the drive */
@@ -93,6 +95,17 @@ static inline uint32_t qr_group_count(const struct quire *ch)
 {
     /* [A1 groups] pairs with R1 in group.c. Read before the list: the list then has them all. */
     return qr_load_acquire(&((struct quire *)ch)->group_count);
+}
+/* May pages of the group be given up? */
+static inline int qr_group_lossy(const struct quire *ch, const struct qr_group *group)
+{
+    uint32_t hold = group->block->hold;
+    return hold == QR_HOLD_LOSSY ||
+           (hold == QR_HOLD_DEFAULT && ch->policy == QUIRE_FULL_DROP_OLDEST);
+}
+static inline int qr_gives_up(struct quire *ch)
+{
+    return (int)qr_load_relaxed(&ch->lossy); /* relaxed: set before the group is there */
 }
 static inline int qr_closed(struct quire *ch)
 {

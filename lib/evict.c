@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * DROP_OLDEST gives up the oldest page that is still needed.
+ * A full channel gives up the oldest page that lossy groups need and no required one does; with
+ * DROP_OLDEST every group that does not say otherwise is lossy.
  *
  * For each group that is not done with it, in this order:
  *   1. the account as it will be is written beside the account as it is (next_*);
@@ -212,30 +213,49 @@ static uint64_t oldest_leased(struct quire *ch, struct qr_group *group, uint64_t
     return below;
 }
 
-/* The oldest page that some group is not done with; UINT64_MAX when there is none. */
+/* The oldest page that the group is not done with. */
+static uint64_t oldest_of(struct quire *ch, struct qr_group *group, uint64_t tail)
+{
+    uint64_t head = qr_load_acquire(&group->block->head); /* [A5 head] pairs with R5 */
+    uint64_t page = qr_head_page(head, tail);
+    struct qr_place place;
+    int rc = qr_locate(ch, page, &place);
+    if (rc == QUIRE_ENOENT)
+        page++; /* recycled: it was done with it */
+    if (rc == 0) {
+        int64_t final = qr_final(place.frame, page);
+        page += final >= 0 && qr_head_slot(head) >= final;
+    }
+    return qr_group_acks(group) ? oldest_leased(ch, group, page) : page;
+}
+
+/* The oldest page that some lossy group is not done with; UINT64_MAX when there is none. */
 static uint64_t oldest_needed(struct quire *ch, uint64_t tail)
 {
     uint32_t count = qr_group_count(ch);
     struct qr_group_list *list = qr_groups(ch);
-    if (count == 0)
-        return qr_load_relaxed(&ch->view.live->retain_from); /* relaxed: under the evict lock */
     uint64_t oldest = UINT64_MAX;
+    if (count == 0 && ch->policy == QUIRE_FULL_DROP_OLDEST)
+        return qr_load_relaxed(&ch->view.live->retain_from); /* relaxed: under the evict lock */
     for (uint32_t i = 0; i < count; i++) {
-        uint64_t head = qr_load_acquire(&list->group[i]->block->head); /* [A5 head] pairs with R5 */
-        uint64_t page = qr_head_page(head, tail);
-        struct qr_place place;
-        int rc = qr_locate(ch, page, &place);
-        if (rc == QUIRE_ENOENT)
-            page++; /* recycled: it was done with it */
-        if (rc == 0) {
-            int64_t final = qr_final(place.frame, page);
-            page += final >= 0 && qr_head_slot(head) >= final;
-        }
-        if (qr_group_acks(list->group[i]))
-            page = oldest_leased(ch, list->group[i], page);
+        uint64_t page = UINT64_MAX;
+        if (qr_group_lossy(ch, list->group[i]))
+            page = oldest_of(ch, list->group[i], tail);
         oldest = page < oldest ? page : oldest;
     }
     return oldest;
+}
+
+/* Does a group need the page that must have it? */
+static int is_required(struct quire *ch, const struct qr_place *place, uint32_t final)
+{
+    uint32_t count = qr_group_count(ch);
+    struct qr_group_list *list = qr_groups(ch);
+    for (uint32_t i = 0; i < count; i++)
+        if (!qr_group_lossy(ch, list->group[i]) &&
+            !qr_group_done(ch, list->group[i], place->frame_id, place->page_no, final))
+            return 1;
+    return 0;
 }
 
 static int evict_locked(struct quire *ch, uint64_t tail)
@@ -251,10 +271,13 @@ static int evict_locked(struct quire *ch, uint64_t tail)
     if (final < 0 || final > (int64_t)ch->max_messages ||
         !qr_complete(place.frame, page_no, (uint32_t) final))
         return QUIRE_FULL; /* a producer is still at it: its publish wakes who waits */
+    if (is_required(ch, &place, (uint32_t) final))
+        return QUIRE_FULL;
     uint32_t count = qr_group_count(ch);
     struct qr_group_list *list = qr_groups(ch);
     for (uint32_t i = 0; i < count; i++)
-        take_from(ch, list->group[i], &place, (uint32_t) final);
+        if (qr_group_lossy(ch, list->group[i]))
+            take_from(ch, list->group[i], &place, (uint32_t) final);
     if (count == 0)
         drop_unread(ch, place.frame, page_no, (uint32_t) final);
     /* A consumer may wait where the head was. */

@@ -22,8 +22,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LIST_FIRST 8u
-#define TRIES      100u
+#define LIST_FIRST   8u
+#define TRIES        100u
+#define LEASE_MS_MAX 0xffffffffull
 
 static int grow_list(struct quire *ch, uint32_t count)
 {
@@ -64,6 +65,8 @@ static int add_group(struct quire *ch, const char *name, const struct qr_group_m
         return -ENOMEM;
     }
     memcpy(group->name, name, strlen(name) + 1); /* its length was checked: it is a group's */
+    if (qr_group_lossy(ch, group))
+        qr_store_relaxed(&ch->lossy, 1u); /* relaxed: ordered by the next */
     qr_groups(ch)->group[count] = group;
     /* [R1 groups] pairs with A1. */
     qr_store_release(&ch->group_count, count + 1);
@@ -243,9 +246,9 @@ static int secure(struct quire *ch, const struct quire_where *where, uint32_t ha
                 return rc;
         }
         /* Recycled under our hands: further on. A tail that lags is helped, as by everybody; but a
-         * turn may have to give up a page, and DROP_OLDEST holds the lock of that here. */
+         * turn may have to give up a page, and the lock of that is held here. */
         struct qr_place place;
-        if (ch->policy != QUIRE_FULL_DROP_OLDEST)
+        if (!qr_gives_up(ch))
             (void)qr_turn(ch, &place);
         sched_yield();
     }
@@ -280,9 +283,9 @@ static int make_group(struct quire *ch, const char *name, const struct quire_whe
 
 int qr_group_options_check(const struct quire_group_options *o)
 {
-    if (o->size != sizeof(*o) || o->mode > QUIRE_GROUP_ACK || o->hold != 0 || o->lease_ns != 0 ||
-        o->max_attempts > QR_LEASE_ATTEMPTS ||
-        (o->mode == QUIRE_GROUP_AUTO && o->max_attempts != 0))
+    if (o->size != sizeof(*o) || o->mode > QUIRE_GROUP_ACK || o->hold > QUIRE_HOLD_LOSSY ||
+        o->lease_ns > LEASE_MS_MAX * 1000000u || o->max_attempts > QR_LEASE_ATTEMPTS ||
+        (o->mode == QUIRE_GROUP_AUTO && (o->max_attempts != 0 || o->lease_ns != 0)))
         return QUIRE_EINVAL;
     for (size_t i = 0; i < sizeof(o->reserved) / sizeof(o->reserved[0]); i++)
         if (o->reserved[i] != 0)
@@ -299,10 +302,11 @@ int qr_group_join(struct quire *ch, const char *name, const struct quire_where *
     if (*group)
         return options && options->mode != (*group)->block->mode ? QUIRE_EINVAL : 0;
     /* What is given up must not be given up and subscribed to at once. */
-    while (ch->policy == QUIRE_FULL_DROP_OLDEST && !qr_evict_try_lock(ch))
+    int locked = qr_gives_up(ch);
+    while (locked && !qr_evict_try_lock(ch))
         sched_yield();
     int rc = make_group(ch, name, where, options ? options : &plain, handle, group);
-    if (ch->policy == QUIRE_FULL_DROP_OLDEST)
+    if (locked)
         qr_evict_unlock(ch);
     /* [R19 stand] pairs with A19: the group's head protects from here on. */
     qr_store_release(&qr_handle(ch, handle)->stand, 0u);

@@ -103,54 +103,117 @@ int qr_lease_ack(struct quire *ch, struct qr_group *group, const struct qr_lease
     return __builtin_popcount(fresh);
 }
 
+void qr_lease_due_now(struct qr_group *group)
+{
+    qr_atomic_u64 *due = &group->block->due;
+    uint64_t seen = qr_load_relaxed(due); /* relaxed: the exchange decides */
+    /* [R46 due] pairs with A46: the word says that something is back. */
+    while (!qr_cas_acq_rel(due, &seen, (seen + 1) & 0xffffu))
+        ;
+}
+
+void qr_lease_due_at(struct qr_group *group, uint64_t seen, uint64_t at_ns)
+{
+    uint64_t ms = at_ns / 1000000u + 1;
+    /* [R46 due] [A46 due] fails when something was returned since. */
+    (void)qr_cas_acq_rel(&group->block->due, &seen, ms << 16 | ((seen + 1) & 0xffffu));
+}
+
 /* The slot has no owner any more: it is back, or dead, or was acknowledged meanwhile. */
 static int put_back(struct qr_group *group, const struct qr_lease_page *page, uint32_t slot,
-                    uint32_t attempts)
+                    uint32_t attempts, uint64_t not_before_ns)
 {
+    qr_atomic_u64 *times = qr_zone_times(page->zone);
     qr_atomic_u64 *at = &page->zone->words[slot / QR_LEASE_SLOTS];
     uint32_t bit = 1u << slot % QR_LEASE_SLOTS;
     uint32_t limit = group->block->max_attempts;
     int dead = limit != 0 && attempts >= limit;
+    if (times)
+        qr_store_relaxed(&times[slot], not_before_ns); /* relaxed: carried by the word */
     if (!dead)
         returned_up(group, page);
     uint64_t word = qr_load_relaxed(at); /* relaxed: the exchange decides */
     while (qr_lease_tag(word) == page->tag && (qr_lease_open_slots(word) & bit) != 0) {
         /* [R41 word] pairs with A41: the owner is gone, the counts are up. */
-        if (qr_cas_acq_rel(at, &word, word | (uint64_t)bit << 16 | (dead ? bit : 0)))
+        if (qr_cas_acq_rel(at, &word, word | (uint64_t)bit << 16 | (dead ? bit : 0))) {
+            qr_lease_due_now(group);
             return 1;
+        }
     }
     if (!dead)
         returned_down(group, page);
     return 0;
 }
 
-int qr_lease_return(struct quire *ch, struct qr_group *group, const struct qr_lease_page *page,
-                    uint32_t slot, uint32_t owner)
+/* Takes the lease from its owner. 1, and *had is what who was. */
+static int disown(const struct qr_lease_page *page, uint32_t slot, uint32_t owner, uint32_t *had)
 {
     qr_atomic_u32 *at = &page->zone->who[slot];
-    uint32_t who = qr_load_acquire(at); /* [A42 who] pairs with R42 */
-    (void)ch;
+    *had = qr_load_acquire(at); /* [A42 who] pairs with R42 */
     for (;;) {
-        uint32_t has = qr_lease_owner(who);
-        if (!qr_lease_who_is(who, page->tag) || has == QR_OWNER_NOBODY ||
+        uint32_t has = qr_lease_owner(*had);
+        if (!qr_lease_who_is(*had, page->tag) || has == QR_OWNER_NOBODY ||
             (owner != QR_OWNER_NOBODY && has != owner))
-            return QUIRE_ENOLEASE;
-        uint32_t nobody = qr_lease_who(page->tag, QR_OWNER_NOBODY, qr_lease_attempts(who));
+            return 0;
+        uint32_t nobody = qr_lease_who(page->tag, QR_OWNER_NOBODY, qr_lease_attempts(*had));
         /* [R42 who] [A42 who] one returns it; not a lease that was given again meanwhile. */
-        if (qr_cas_acq_rel(at, &who, nobody))
-            break;
+        if (qr_cas_acq_rel(at, had, nobody))
+            return 1;
     }
-    return put_back(group, page, slot, qr_lease_attempts(who)) ? 0 : QUIRE_ENOLEASE;
+}
+
+int qr_lease_return(struct qr_group *group, const struct qr_lease_page *page, uint32_t slot,
+                    uint32_t owner, uint64_t not_before_ns)
+{
+    uint32_t had;
+    if (!disown(page, slot, owner, &had) ||
+        !put_back(group, page, slot, qr_lease_attempts(had), not_before_ns))
+        return QUIRE_ENOLEASE;
+    return 0;
+}
+
+int qr_lease_expire(struct qr_group *group, const struct qr_lease_page *page, uint32_t slot,
+                    uint64_t now_ns)
+{
+    qr_atomic_u64 *until = &qr_zone_times(page->zone)[slot];
+    uint32_t had;
+    /* relaxed: looked at again when the owner is gone. */
+    if (qr_load_relaxed(until) > now_ns || !disown(page, slot, QR_OWNER_NOBODY, &had))
+        return QUIRE_ENOLEASE;
+    /* Against the fence of qr_lease_extend: either it finds the owner gone, or this the new time.
+     */
+    qr_full_fence();
+    if (qr_load_relaxed(until) > now_ns) { /* relaxed: behind the fence */
+        uint32_t nobody = qr_lease_who(page->tag, QR_OWNER_NOBODY, qr_lease_attempts(had));
+        /* [R42 who] pairs with A42: the lease goes on. */
+        (void)qr_cas_acq_rel(&page->zone->who[slot], &nobody, had);
+        return QUIRE_ENOLEASE;
+    }
+    return put_back(group, page, slot, qr_lease_attempts(had), 0) ? 0 : QUIRE_ENOLEASE;
+}
+
+int qr_lease_extend(const struct qr_lease_page *page, uint32_t slot, uint64_t until_ns)
+{
+    uint32_t bit = 1u << slot % QR_LEASE_SLOTS;
+    uint64_t word = qr_load_acquire(&page->zone->words[slot / QR_LEASE_SLOTS]); /* [A41 word] */
+    uint32_t who = qr_load_acquire(&page->zone->who[slot]); /* [A42 who] pairs with R42 */
+    if (qr_lease_tag(word) != page->tag || (qr_lease_open_slots(word) & bit) == 0 ||
+        !qr_lease_who_is(who, page->tag) || qr_lease_owner(who) == QR_OWNER_NOBODY)
+        return QUIRE_ENOLEASE;
+    qr_store_relaxed(&qr_zone_times(page->zone)[slot], until_ns); /* relaxed: the fence follows */
+    qr_full_fence(); /* against that of qr_lease_expire */
+    /* relaxed: behind the fence */
+    return qr_load_relaxed(&page->zone->who[slot]) == who ? 0 : QUIRE_ENOLEASE;
 }
 
 void qr_lease_give_up(struct qr_group *group, const struct qr_lease_page *page, uint32_t slot)
 {
     /* [R42 who] pairs with A42: nobody was given it, so nobody else writes here. */
     qr_store_release(&page->zone->who[slot], qr_lease_who(page->tag, QR_OWNER_NOBODY, 0));
-    (void)put_back(group, page, slot, 0);
+    (void)put_back(group, page, slot, 0, 0);
 }
 
-static uint32_t return_word(struct quire *ch, struct qr_group *group,
+static uint32_t return_word(const struct quire *ch, struct qr_group *group,
                             const struct qr_lease_page *page, uint32_t index, uint32_t owner)
 {
     uint64_t word = qr_load_acquire(&page->zone->words[index]); /* [A41 word] pairs with R41 */
@@ -159,7 +222,7 @@ static uint32_t return_word(struct quire *ch, struct qr_group *group,
         return 0;
     for (uint32_t open = qr_lease_open_slots(word); open != 0; open &= open - 1) {
         uint32_t slot = index * QR_LEASE_SLOTS + (uint32_t)__builtin_ctz(open);
-        n += slot < ch->max_messages && qr_lease_return(ch, group, page, slot, owner) == 0;
+        n += slot < ch->max_messages && qr_lease_return(group, page, slot, owner, 0) == 0;
     }
     return n;
 }
@@ -248,7 +311,7 @@ void qr_lease_untake(struct qr_group *group, const struct qr_lease_page *page, u
 {
     uint32_t who = qr_load_relaxed(&page->zone->who[slot]); /* relaxed: taken, so ours */
     int given = qr_lease_who_is(who, page->tag);
-    (void)put_back(group, page, slot, given ? qr_lease_attempts(who) : 0);
+    (void)put_back(group, page, slot, given ? qr_lease_attempts(who) : 0, 0);
 }
 
 int qr_lease_finished(struct quire *ch, struct qr_group *group, uint32_t frame, uint64_t page_no,
@@ -314,11 +377,14 @@ static int zone_make(struct quire *ch, struct qr_group *group, uint32_t frame)
     struct qr_zone *zone = qr_io_zalloc(sizeof(*zone));
     if (!zone)
         return -ENOMEM;
-    int rc = qr_store_zone_open(ch->store, &group->map, frame, 0, zone);
+    int timed = group->block->lease_ms != 0;
+    int rc = qr_store_zone_open(ch->store, &group->map, frame, timed, zone);
     if (rc != 0) {
+        qr_store_zone_close(ch->store, zone);
         free(zone);
         return rc;
     }
+    zone->frame = frame;
     /* [R43 zone] pairs with A43: it is mapped. */
     qr_store_release(&group->zones[frame], (uint64_t)(uintptr_t)zone);
     return 0;
@@ -336,6 +402,16 @@ int qr_zone_get(struct quire *ch, struct qr_group *group, uint32_t frame,
     int rc = qr_zone_at(group, frame) ? 0 : zone_make(ch, group, frame);
     pthread_mutex_unlock(&group->zones_lock);
     *zone = qr_zone_at(group, frame);
+    return rc;
+}
+
+int qr_zone_add_times(struct quire *ch, struct qr_group *group, const struct qr_zone *zone)
+{
+    if (qr_zone_times(zone))
+        return 0;
+    pthread_mutex_lock(&group->zones_lock);
+    int rc = qr_store_zone_open(ch->store, &group->map, zone->frame, 1, (struct qr_zone *)zone);
+    pthread_mutex_unlock(&group->zones_lock);
     return rc;
 }
 

@@ -89,6 +89,8 @@ const struct qr_zone *qr_zone_at(const struct qr_group *group, uint32_t frame);
 /* The same, made if need be. 0, QUIRE_ENOSPC, -errno; for observers QUIRE_ENOENT. */
 int qr_zone_get(struct quire *ch, struct qr_group *group, uint32_t frame,
                 const struct qr_zone **zone);
+/* The zone, which is there, gets times. */
+int qr_zone_add_times(struct quire *ch, struct qr_group *group, const struct qr_zone *zone);
 
 /*
  * Gives the words of a run the tag of its page. 1; 0 when the run was given up meanwhile. The
@@ -106,14 +108,40 @@ int qr_lease_ack(struct quire *ch, struct qr_group *group, const struct qr_lease
 
 /*
  * Returns the slot, if owner has it (QR_OWNER_NOBODY: whoever has it), to be had from not_before_ns
- * on (0: at once). 0, or QUIRE_ENOLEASE. The caller wakes a member (qr_lease_wake). Any thread.
+ * of qr_boot_now() on (0: at once; else the zone has times). 0, or QUIRE_ENOLEASE. The caller wakes
+ * a member (qr_lease_wake). Any thread.
  */
-int qr_lease_return(struct quire *ch, struct qr_group *group, const struct qr_lease_page *page,
-                    uint32_t slot, uint32_t owner);
+int qr_lease_return(struct qr_group *group, const struct qr_lease_page *page, uint32_t slot,
+                    uint32_t owner, uint64_t not_before_ns);
+/* The same for a lease that has ended by its time; QUIRE_ENOLEASE also when it was extended. */
+int qr_lease_expire(struct qr_group *group, const struct qr_lease_page *page, uint32_t slot,
+                    uint64_t now_ns);
+/* Gives a lease, whoever has it, until until_ns. 0 or QUIRE_ENOLEASE. */
+int qr_lease_extend(const struct qr_lease_page *page, uint32_t slot, uint64_t until_ns);
 /* The same for a slot that was claimed by the caller and given to nobody. */
 void qr_lease_give_up(struct qr_group *group, const struct qr_lease_page *page, uint32_t slot);
 /* Returns all that owner has. How many. */
 uint32_t qr_lease_return_all(struct quire *ch, struct qr_group *group, uint32_t owner);
+/* CLOCK_BOOTTIME: the same for every process until the machine restarts. Nanoseconds. */
+uint64_t qr_boot_now(void);
+
+/* due: ms:48 | changes:16. Until then no returned position is to be had; 0: look. */
+static inline uint64_t qr_due_ms(uint64_t due)
+{
+    return due >> 16;
+}
+/* Something was returned: look again. */
+void qr_lease_due_now(struct qr_group *group);
+/* A look that began when due was seen found nothing to be had before at_ns. */
+void qr_lease_due_at(struct qr_group *group, uint64_t seen, uint64_t at_ns);
+
+/* 1 when what is returned is to be looked at; *seen is for qr_lease_due_at(). */
+int qr_lease_due(const struct qr_group *group, uint64_t *seen);
+/* Returns the leases that have ended, if it is time to look for them. */
+void qr_leases_expire(struct quire *ch, struct qr_group *group);
+/* How long a member may sleep that would sleep until deadline_ns. CLOCK_MONOTONIC. */
+uint64_t qr_leases_next(const struct qr_group *group, uint64_t deadline_ns);
+
 /* A returned position is there: somebody may sleep for one. */
 void qr_lease_wake(struct quire *ch, struct qr_group *group);
 

@@ -97,6 +97,13 @@ static int group_done(struct quire *ch, struct qr_group *group, uint32_t frame, 
     return 1;
 }
 
+int qr_group_done(struct quire *ch, struct qr_group *group, uint32_t frame, uint64_t page_no,
+                  uint32_t final)
+{
+    int walked = 0;
+    return group_done(ch, group, frame, page_no, final, &walked);
+}
+
 static int groups_done(struct quire *ch, uint32_t frame, uint64_t page_no, uint32_t final,
                        int *walked)
 {
@@ -299,7 +306,7 @@ static int extend(struct quire *ch, uint64_t page_no, uint32_t blocked, uint32_t
 {
     uint32_t end = ch->policy == QUIRE_FULL_GROW ? ch->frames_cap : ch->frames_base;
     int rc = make_frame(ch, page_no, 0, end, frame, life);
-    if (rc != QUIRE_FULL || ch->policy != QUIRE_FULL_DROP_OLDEST || page_no == 0)
+    if (rc != QUIRE_FULL || !qr_gives_up(ch) || page_no == 0)
         return rc;
     /* Pages given up but still borrowed from are replaced, up to the spare frames, of which none
      * must count that is on its way back. */

@@ -34,6 +34,10 @@ int qr_holds(struct quire *ch, uint32_t frame, uint64_t page_no);
  */
 int qr_recyclable(struct quire *ch, uint32_t frame, uint64_t page_no);
 
+/* 1 when the group is done with the page in frame, whose final count is final. */
+int qr_group_done(struct quire *ch, struct qr_group *group, uint32_t frame, uint64_t page_no,
+                  uint32_t final);
+
 /* 1 when a handle borrows from the page or has claimed messages in it. */
 int qr_protected(struct quire *ch, uint64_t page_no);
 

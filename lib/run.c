@@ -57,8 +57,7 @@ static void take_in_hand(struct quire_rx *rx, uint64_t position, uint32_t n, uin
     qr_ahead_entered(rx->channel, QUIRE_PAGE_OF(position));
 }
 
-/* The run's page was given up meanwhile, and its messages are counted as lost. */
-static void drop_run(struct quire_rx *rx)
+void qr_run_drop(struct quire_rx *rx)
 {
     rx->next = rx->end;
     qr_rx_set_ready(rx, rx->end);
@@ -85,7 +84,7 @@ static int claim(struct quire_rx *rx, uint64_t head, uint64_t position, uint32_t
     take_in_hand(rx, position, n, 0);
     if (qr_unlikely(rx->leases.zone != NULL)) {
         if (!qr_lease_open(rx->group, &rx->leases, QUIRE_SLOT_OF(position), n))
-            drop_run(rx);
+            qr_run_drop(rx);
     } else if (rx->channel->pace) {
         qr_pace_received(rx->channel, n);
     }

@@ -77,6 +77,8 @@ static inline int look(struct quire_rx *rx, struct quire_msg *msg)
 /* A returned message goes before all others. QUIRE_EAGAIN: there is none now. */
 static int look_back(struct quire_rx *rx, struct quire_msg *msg)
 {
+    if (rx->timed)
+        qr_leases_expire(rx->channel, rx->group);
     /* relaxed: a hint that is never too low; the words decide. */
     if (!rx->back.held && qr_load_relaxed(&rx->group->block->returned) == 0)
         return QUIRE_EAGAIN;
@@ -108,6 +110,8 @@ static int look_now(struct quire_rx *rx, struct quire_msg *msg)
             return QUIRE_CLOSED;
         if (qr_group_acks(rx->group) && (rc = look_back(rx, msg)) != QUIRE_EAGAIN)
             return rc;
+        if (rx->lossy && qr_run_held(rx) && qr_rx_run_lost(rx))
+            qr_run_drop(rx);
         rc = rx->next >= rx->ready ? qr_run_fill(rx) : 0;
         if (rc == 0 && rx->next < rx->ready)
             rc = look(rx, msg);
@@ -136,6 +140,8 @@ static int sleep_for_message(struct quire_rx *rx, struct quire_msg *msg, uint64_
         qr_sleep_cancel(&sleep);
         return rc;
     }
+    if (qr_group_acks(rx->group))
+        deadline_ns = qr_leases_next(rx->group, deadline_ns);
     rx->woken |= qr_sleep_wait(&sleep, deadline_ns);
     return QUIRE_EAGAIN;
 }
@@ -407,7 +413,6 @@ static int join(struct quire_rx *rx, const char *name, const struct quire_where 
         qr_handle_free(ch, rx->index);
         return rc;
     }
-    rx->keeps = qr_group_acks(rx->group) && ch->policy != QUIRE_FULL_DROP_OLDEST;
     rx->careful |= qr_group_acks(rx->group);
     qr_rx_leases_init(rx);
     /* relaxed: published by the state; members is a hint. */

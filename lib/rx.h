@@ -60,8 +60,11 @@ struct quire_rx {
     qr_atomic_u64 at_words;
     uint64_t who_at;
     struct qr_rx_back back;
-    int keeps;           /* a page cannot go while a message of it is leased: no need to stand */
-    struct qr_bell bell; /* for an event loop; fd -1: none */
+    int keeps;            /* a page cannot go while a message of it is leased: no need to stand */
+    int timed;            /* leases end by themselves */
+    int lossy;            /* pages may be given up while they are leased */
+    uint64_t first_lease; /* no message before it is leased by this handle */
+    struct qr_bell bell;  /* for an event loop; fd -1: none */
 };
 
 /* How far the handle may deliver as it stands. */
@@ -83,6 +86,8 @@ static inline int qr_run_held(const struct quire_rx *rx)
 }
 /* Gives the run in hand to the group; the line becomes an orphan. 1 when there was one. */
 int qr_run_return(struct quire_rx *rx);
+/* The run in hand was given up with its page, and is counted as lost. */
+void qr_run_drop(struct quire_rx *rx);
 /* Wakes another member when messages are left for it. */
 void qr_run_pass_on(struct quire_rx *rx);
 /* For a handle with a descriptor, that found nothing: makes it unreadable and has it rung. 1 when
@@ -103,20 +108,19 @@ int qr_rx_take_back(struct quire_rx *rx);
 /* It goes to the caller; its flags say how often it was given before. */
 void qr_rx_hand_back(struct quire_rx *rx);
 uint32_t qr_rx_back_flags(const struct quire_rx *rx);
+/* 1 when the page of the run in hand was given up since the run was claimed. */
+int qr_rx_run_lost(const struct quire_rx *rx);
 /* It is finished without going to the caller. */
 void qr_rx_drop_back(struct quire_rx *rx);
 void qr_rx_leases_init(struct quire_rx *rx);
-/* The slot at next goes to the caller; n slots from there on; or it is stepped over, and finished.
- */
 static inline void qr_rx_set_who(struct quire_rx *rx)
 {
-    rx->who = rx->leases.zone && !rx->checksum && !rx->back.held ? rx->leases.zone->who : NULL;
+    int plain = rx->leases.zone && !rx->checksum && !rx->timed && !rx->lossy && !rx->back.held;
+    rx->who = plain ? rx->leases.zone->who : NULL;
 }
-static inline void qr_rx_lease_one(struct quire_rx *rx)
-{
-    /* relaxed: before next moves past the slot nobody else looks; that is a release (R18). */
-    qr_store_relaxed(&rx->leases.zone->who[rx->next & 0xffffu], rx->who_word);
-}
+/* The slot at next goes to the caller; n slots from there on; or it is stepped over, and finished.
+ */
+void qr_rx_lease_one(struct quire_rx *rx);
 void qr_rx_lease(struct quire_rx *rx, uint32_t n);
 void qr_rx_pass_over(struct quire_rx *rx);
 /* The handle is being closed: returns what it has. */

@@ -5,16 +5,24 @@
 #include <lib/rx.h>
 #include <lib/wait.h>
 
-#define ATTEMPT_SHIFT 8u /* of the count in the flags of a message */
+#define ATTEMPT_SHIFT 8u                 /* of the count in the flags of a message */
+#define DELAY_MAX     (1000000ull << 36) /* ns: two years, so that no sum overflows */
 
 void qr_rx_leases_init(struct quire_rx *rx)
 {
     struct qr_lease_layout l;
+    qr_store_relaxed(&rx->at_page, QR_PAGE_NO_NONE); /* relaxed: not shared yet */
     qr_lease_layout(&l, rx->channel->max_messages);
     rx->who_at = l.who - l.words;
     rx->returned = &rx->group->block->returned;
+    if (!qr_group_acks(rx->group))
+        return;
+    rx->timed = rx->group->block->lease_ms != 0;
+    rx->lossy = qr_group_lossy(rx->channel, rx->group);
+    rx->keeps = !rx->timed && !rx->lossy;
+    if (rx->timed)
+        rx->run_max = 1; /* what waits behind a message has no time of its own */
     rx->quiet = !rx->channel->pace && !rx->channel->fence;
-    qr_store_relaxed(&rx->at_page, QR_PAGE_NO_NONE); /* relaxed: not shared yet */
 }
 
 void qr_rx_lease(struct quire_rx *rx, uint32_t n)
@@ -30,6 +38,29 @@ void qr_rx_pass_over(struct quire_rx *rx)
     uint32_t slot = QUIRE_SLOT_OF(rx->next);
     (void)qr_lease_ack(rx->channel, rx->group, &rx->leases, slot / QR_LEASE_SLOTS,
                        1u << slot % QR_LEASE_SLOTS);
+}
+
+int qr_rx_run_lost(const struct quire_rx *rx)
+{
+    /* [A41 word] pairs with R41: whoever freezes it later counts what is given now as lost, and its
+     * acknowledgement is refused. */
+    return qr_lease_tag(qr_load_acquire(
+               &rx->leases.zone->words[QUIRE_SLOT_OF(rx->next) / QR_LEASE_SLOTS])) !=
+           rx->leases.tag;
+}
+
+static uint64_t lease_end(const struct quire_rx *rx)
+{
+    return qr_boot_now() + (uint64_t)rx->group->block->lease_ms * 1000000u;
+}
+
+void qr_rx_lease_one(struct quire_rx *rx)
+{
+    uint32_t slot = QUIRE_SLOT_OF(rx->next);
+    /* relaxed, both: before next moves past the slot nobody else looks; that is a release (R18). */
+    if (rx->timed)
+        qr_store_relaxed(&qr_zone_times(rx->leases.zone)[slot], lease_end(rx));
+    qr_store_relaxed(&rx->leases.zone->who[slot], rx->who_word);
 }
 
 /* The published returned slots of a word; those of a producer that is still at it wait for it. */
@@ -50,9 +81,21 @@ static uint32_t to_be_had(const struct qr_frame *frame, const struct qr_lease_pa
     return had;
 }
 
+/* 1 when the slot is not to be had yet; *at becomes the time when it is, if that is earlier. */
+static int is_later(const struct qr_lease_page *page, uint32_t slot, uint64_t now_ns, uint64_t *at)
+{
+    const qr_atomic_u64 *times = qr_zone_times(page->zone);
+    /* relaxed: carried by the word. */
+    uint64_t not_before = times ? qr_load_relaxed(&times[slot]) : 0;
+    if (not_before <= now_ns)
+        return 0;
+    *at = not_before < *at ? not_before : *at;
+    return 1;
+}
+
 /* Takes the first of the page that is to be had. 1 when it is in hand. */
 static int take_of_page(struct quire_rx *rx, const struct qr_frame *frame,
-                        const struct qr_lease_page *page)
+                        const struct qr_lease_page *page, uint64_t now_ns, uint64_t *at)
 {
     uint32_t words = (rx->channel->max_messages + QR_LEASE_SLOTS - 1) / QR_LEASE_SLOTS;
     /* From where the last one was: they are mostly returned together. */
@@ -61,7 +104,8 @@ static int take_of_page(struct quire_rx *rx, const struct qr_frame *frame,
         uint32_t index = (from + n) % words;
         for (uint32_t had = to_be_had(frame, page, index); had != 0; had &= had - 1) {
             uint32_t slot = index * QR_LEASE_SLOTS + (uint32_t)__builtin_ctz(had);
-            if (slot >= rx->channel->max_messages || !qr_lease_take(rx->group, page, slot))
+            if (slot >= rx->channel->max_messages || is_later(page, slot, now_ns, at) ||
+                !qr_lease_take(rx->group, page, slot))
                 continue; /* another member was faster */
             rx->back = (struct qr_rx_back){*page, frame, slot, 1};
             qr_rx_set_who(rx);
@@ -110,6 +154,10 @@ int qr_rx_take_back(struct quire_rx *rx)
     const struct qr_frame *frame;
     uint32_t f = 0;
     int rc;
+    uint64_t seen, at = UINT64_MAX;
+    if (!qr_lease_due(rx->group, &seen))
+        return QUIRE_EAGAIN;
+    uint64_t now = qr_boot_now();
     for (uint64_t from = 0; (rc = next_page(rx, from, &page, &f)) == 1; from = page.page_no + 1) {
         rc = qr_store_frame(rx->channel->store, f, &frame);
         if (rc == 0)
@@ -118,9 +166,11 @@ int qr_rx_take_back(struct quire_rx *rx)
             return rc;
         if (!rx->keeps)
             qr_rx_stand_on(rx, page.page_no);
-        if (take_of_page(rx, frame, &page))
+        if (take_of_page(rx, frame, &page, now, &at))
             return 0;
     }
+    if (rc == 0 && at != UINT64_MAX)
+        qr_lease_due_at(rx->group, seen, at);
     return rc < 0 ? rc : QUIRE_EAGAIN;
 }
 
@@ -136,9 +186,14 @@ void qr_rx_hand_back(struct quire_rx *rx)
 {
     uint32_t before = qr_rx_back_flags(rx) >> ATTEMPT_SHIFT;
     uint32_t attempts = before < QR_LEASE_ATTEMPTS ? before + 1 : before;
+    /* relaxed: carried by who. */
+    if (rx->timed)
+        qr_store_relaxed(&qr_zone_times(rx->back.page.zone)[rx->back.slot], lease_end(rx));
     /* [R42 who] pairs with A42: from here on it can be returned. */
     qr_store_release(&rx->back.page.zone->who[rx->back.slot],
                      qr_lease_who(rx->back.page.tag, rx->index, attempts));
+    uint64_t position = QUIRE_POSITION(rx->back.page.page_no, rx->back.slot);
+    rx->first_lease = position < rx->first_lease ? position : rx->first_lease;
     rx->back.held = 0;
     qr_rx_set_who(rx);
 }
@@ -305,17 +360,102 @@ long quire_rx_ack_range(quire_rx_t *rx, uint64_t first, uint64_t last)
     return n;
 }
 
-int quire_rx_nack(quire_rx_t *rx, uint64_t position)
+/* Where the lease on position is, of which somebody has something to say. */
+static int find_lease(struct quire_rx *rx, uint64_t position, struct qr_lease_page *page)
 {
-    struct qr_lease_page page;
-    uint32_t slot = QUIRE_SLOT_OF(position);
     if (!rx || !qr_group_acks(rx->group))
         return QUIRE_EINVAL;
-    if (slot >= rx->channel->max_messages ||
-        qr_lease_find(rx->channel, rx->group, QUIRE_PAGE_OF(position), &page) != 0)
+    if (QUIRE_SLOT_OF(position) >= rx->channel->max_messages ||
+        qr_lease_find(rx->channel, rx->group, QUIRE_PAGE_OF(position), page) != 0)
         return QUIRE_ENOLEASE;
-    int rc = qr_lease_return(rx->channel, rx->group, &page, slot, QR_OWNER_NOBODY);
+    return 0;
+}
+
+int quire_rx_nack(quire_rx_t *rx, uint64_t position)
+{
+    return quire_rx_nack_later(rx, position, 0);
+}
+
+int quire_rx_nack_later(quire_rx_t *rx, uint64_t position, uint64_t delay_ns)
+{
+    struct qr_lease_page page;
+    uint64_t at = 0;
+    int rc = find_lease(rx, position, &page);
+    if (rc == 0 && delay_ns > 0)
+        rc = qr_zone_add_times(rx->channel, rx->group, page.zone);
+    if (rc != 0)
+        return rc;
+    if (delay_ns > 0)
+        at = qr_boot_now() + (delay_ns < DELAY_MAX ? delay_ns : DELAY_MAX);
+    rc = qr_lease_return(rx->group, &page, QUIRE_SLOT_OF(position), QR_OWNER_NOBODY, at);
     if (rc == 0)
         qr_lease_wake(rx->channel, rx->group);
     return rc;
+}
+
+int quire_rx_extend(quire_rx_t *rx, uint64_t position, uint64_t lease_ns)
+{
+    struct qr_lease_page page;
+    int rc = find_lease(rx, position, &page);
+    if (rc != 0)
+        return rc;
+    if (!rx->timed)
+        return QUIRE_EINVAL;
+    return qr_lease_extend(&page, QUIRE_SLOT_OF(position),
+                           qr_boot_now() + (lease_ns < DELAY_MAX ? lease_ns : DELAY_MAX));
+}
+
+/* Acknowledges up to n of the slots of a word that the handle has. */
+static size_t ack_own(struct quire_rx *rx, const struct qr_lease_page *page, uint32_t index,
+                      size_t n)
+{
+    uint64_t word = qr_load_acquire(&page->zone->words[index]); /* [A41 word] pairs with R41 */
+    uint32_t mask = 0, found = 0;
+    if (qr_lease_tag(word) != page->tag)
+        return 0;
+    for (uint32_t open = qr_lease_open_slots(word); open != 0 && found < n; open &= open - 1) {
+        uint32_t slot = index * QR_LEASE_SLOTS + (uint32_t)__builtin_ctz(open);
+        if (slot >= rx->channel->max_messages)
+            break;
+        uint32_t who = qr_load_acquire(&page->zone->who[slot]); /* [A42 who] pairs with R42 */
+        if (!qr_lease_who_is(who, page->tag) || qr_lease_owner(who) != rx->index)
+            continue;
+        mask |= open & -open;
+        found++;
+    }
+    int done = mask != 0 ? qr_lease_ack(rx->channel, rx->group, page, index, mask) : 0;
+    return done > 0 ? (size_t)done : 0;
+}
+
+/* Of one page, from word i on; what lies before is acknowledged, or somebody else's. */
+static size_t ack_own_page(struct quire_rx *rx, const struct qr_lease_page *page, uint32_t i,
+                           size_t count)
+{
+    uint32_t words = (rx->channel->max_messages + QR_LEASE_SLOTS - 1) / QR_LEASE_SLOTS;
+    size_t n = 0;
+    for (; i < words && n < count; i++) {
+        rx->first_lease = QUIRE_POSITION(page->page_no, i * QR_LEASE_SLOTS);
+        n += ack_own(rx, page, i, count - n);
+    }
+    return n;
+}
+
+long quire_rx_ack_first(quire_rx_t *rx, size_t count)
+{
+    if (!rx || !qr_group_acks(rx->group))
+        return QUIRE_EINVAL;
+    struct quire *ch = rx->channel;
+    uint64_t tail = qr_load_acquire(&ch->view.live->tail_page); /* [A10 tail] pairs with R10 */
+    uint64_t first = rx->first_lease, lowest = lowest_held(ch);
+    uint64_t p = QUIRE_PAGE_OF(first) > lowest ? QUIRE_PAGE_OF(first) : lowest;
+    size_t n = 0;
+    for (; p <= tail && n < count; p++) {
+        struct qr_lease_page page;
+        uint32_t i = p == QUIRE_PAGE_OF(first) ? QUIRE_SLOT_OF(first) / QR_LEASE_SLOTS : 0;
+        if (qr_lease_find(ch, rx->group, p, &page) == 0)
+            n += ack_own_page(rx, &page, i, count - n);
+    }
+    if (n > 0)
+        was_acked(rx, (uint32_t)n);
+    return (long)n;
 }

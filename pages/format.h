@@ -281,7 +281,7 @@ struct qr_group_block {
     qr_atomic_u64 walked_from;  /* the group walked every slot of the pages from here */
     qr_atomic_u64 begin;        /* ack: positions before it are none of the group's */
     qr_atomic_u64 given_up;     /* ack: leases in pages before it were given up */
-    qr_atomic_u64 due;          /* ack: when a returned position is to be had; see lib/lease.h */
+    qr_atomic_u64 due;          /* ack: ms:48 | changes:16, when a returned position is to be had */
     uint8_t pad2[80];
     /* line 3: sleepers. */
     qr_atomic_u32 wait_seq; /* futex */
@@ -333,9 +333,10 @@ enum qr_group_hold {
  *   times[slot]       CLOCK_BOOTTIME, ns: a lease ends then; what was returned waits until then
  */
 struct qr_lease_head {
-    qr_atomic_u64 full; /* tag:32 | words of that page that are complete:32 */
-    qr_atomic_u64 back; /* tag:32 | returned positions of that page:32, a hint, never too low */
-    uint8_t pad[112];
+    qr_atomic_u64 full;  /* tag:32 | words of that page that are complete:32 */
+    qr_atomic_u64 back;  /* tag:32 | returned positions of that page:32, a hint, never too low */
+    qr_atomic_u32 timed; /* 1: times are in use */
+    uint8_t pad[108];
 };
 _Static_assert(sizeof(struct qr_lease_head) == QR_LINE, "one line");
 

@@ -84,10 +84,15 @@ int qr_store_zone_open(struct qr_store *store, const struct qr_group_map *map, u
         if (rc == 0)
             *zone = made;
     }
-    if (rc == 0 && times && !zone->times) {
+    /* relaxed: a zone is opened by one thread at a time. */
+    if (rc == 0 && (times || qr_load_relaxed(&zone->head->timed) != 0) && !qr_zone_times(zone)) {
         rc = secure(store, zone, l.times, l.bytes);
+        if (rc == 0 && !store->view.read_only)
+            qr_store_relaxed(&zone->head->timed, 1u); /* relaxed: as above */
         if (rc == 0)
-            zone->times = (qr_atomic_u64 *)((unsigned char *)zone->mapping + l.times);
+            /* [R43 zone] pairs with A43: others have the zone already. */
+            qr_store_release(&zone->times,
+                             (uint64_t)(uintptr_t)((unsigned char *)zone->mapping + l.times));
     }
     return qr_store_error(rc);
 }

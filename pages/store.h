@@ -27,10 +27,11 @@ struct qr_zone {
     struct qr_lease_head *head;
     qr_atomic_u64 *words;
     qr_atomic_u32 *who;
-    qr_atomic_u64 *times; /* NULL: nobody asked for them */
+    qr_atomic_u64 times; /* an address; 0: nobody asked for them */
     void *mapping;
     uint64_t offset; /* in fd */
     int fd;          /* borrowed */
+    uint32_t frame;
 };
 
 /* A range of a file, to be ended with qr_store_extent_done(). */
@@ -205,8 +206,14 @@ void qr_store_group_close(struct qr_store *store, struct qr_group_map *map);
 int qr_store_group_list(struct qr_store *store, int (*each)(void *context, const char *name),
                         void *context);
 
+static inline qr_atomic_u64 *qr_zone_times(const struct qr_zone *zone)
+{
+    /* [A43 zone] pairs with R43 in group_zone.c. */
+    uint64_t times = qr_load_acquire(&((struct qr_zone *)zone)->times);
+    return (qr_atomic_u64 *)(uintptr_t)times;
+}
 /*
- * The lease zone of an ack group for a frame, mapped; times is NULL until it is asked for. Its
+ * The lease zone of an ack group for a frame, mapped; times is 0 until it is asked for. Its
  * blocks are allocated when it is first asked for; an observer gets what is there: QUIRE_ENOENT
  * when nothing is. One thread at a time for a zone. On failure *zone is as before.
  * Returns 0, QUIRE_ENOENT, QUIRE_EBADFILE, QUIRE_ENOSPC, -errno.

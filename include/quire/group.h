@@ -17,15 +17,22 @@ QUIRE_BEGIN_DECLS
 
 enum quire_group_mode { QUIRE_GROUP_AUTO = 0, QUIRE_GROUP_ACK = 1 };
 
+enum quire_group_hold {
+    QUIRE_HOLD_DEFAULT = 0,  /* LOSSY in a DROP_OLDEST channel, else REQUIRED */
+    QUIRE_HOLD_REQUIRED = 1, /* pages are kept until the group has finished them */
+    QUIRE_HOLD_LOSSY = 2     /* a full channel may take pages from it: QUIRE_LAPPED */
+};
+
 /* Start from QUIRE_GROUP_OPTIONS_INIT. Zero in a field means its default. */
 struct quire_group_options {
     uint32_t size;         /* sizeof(struct quire_group_options) */
     uint32_t mode;         /* enum quire_group_mode; default AUTO */
-    uint32_t hold;         /* zero */
+    uint32_t hold;         /* enum quire_group_hold */
     uint32_t max_attempts; /* ACK: deliveries of a message, 1..255; when the last one was returned
                               the message is a dead letter; default: no limit */
-    uint64_t lease_ns;     /* zero */
-    uint64_t reserved[3];  /* zero */
+    uint64_t lease_ns; /* ACK: how long a lease lasts, rounded up to ms, at most 2^32 - 1 ms; then
+                          run_max of the members is 1. Default: until its handle is closed */
+    uint64_t reserved[3]; /* zero */
 };
 #define QUIRE_GROUP_OPTIONS_INIT                        \
     {                                                   \
