@@ -24,6 +24,7 @@
 struct qr_group {
     struct qr_group_block *block;
     struct qr_group_map map;
+    qr_atomic_u32 deleted; /* 1: it holds nothing, and nobody finds it */
     struct qr_bells bells;
     uint64_t synced_head; /* of the last commit; whoever has the commit in hand */
     /* Ack groups only: a struct qr_zone * for each frame, 0 until it is needed. */
@@ -95,6 +96,11 @@ static inline uint32_t qr_group_count(const struct quire *ch)
 {
     /* [A1 groups] pairs with R1 in group.c. Read before the list: the list then has them all. */
     return qr_load_acquire(&((struct quire *)ch)->group_count);
+}
+static inline int qr_group_deleted(const struct qr_group *group)
+{
+    /* relaxed: who sees it late waits for a group that holds nothing. */
+    return (int)qr_load_relaxed(&((struct qr_group *)group)->deleted);
 }
 /* May pages of the group be given up? */
 static inline int qr_group_lossy(const struct quire *ch, const struct qr_group *group)

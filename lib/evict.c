@@ -235,11 +235,11 @@ static uint64_t oldest_needed(struct quire *ch, uint64_t tail)
     uint32_t count = qr_group_count(ch);
     struct qr_group_list *list = qr_groups(ch);
     uint64_t oldest = UINT64_MAX;
-    if (count == 0 && ch->policy == QUIRE_FULL_DROP_OLDEST)
+    if (qr_groups_live(ch) == 0 && ch->policy == QUIRE_FULL_DROP_OLDEST)
         return qr_load_relaxed(&ch->view.live->retain_from); /* relaxed: under the evict lock */
     for (uint32_t i = 0; i < count; i++) {
         uint64_t page = UINT64_MAX;
-        if (qr_group_lossy(ch, list->group[i]))
+        if (!qr_group_deleted(list->group[i]) && qr_group_lossy(ch, list->group[i]))
             page = oldest_of(ch, list->group[i], tail);
         oldest = page < oldest ? page : oldest;
     }
@@ -252,7 +252,7 @@ static int is_required(struct quire *ch, const struct qr_place *place, uint32_t 
     uint32_t count = qr_group_count(ch);
     struct qr_group_list *list = qr_groups(ch);
     for (uint32_t i = 0; i < count; i++)
-        if (!qr_group_lossy(ch, list->group[i]) &&
+        if (!qr_group_deleted(list->group[i]) && !qr_group_lossy(ch, list->group[i]) &&
             !qr_group_done(ch, list->group[i], place->frame_id, place->page_no, final))
             return 1;
     return 0;
@@ -276,9 +276,9 @@ static int evict_locked(struct quire *ch, uint64_t tail)
     uint32_t count = qr_group_count(ch);
     struct qr_group_list *list = qr_groups(ch);
     for (uint32_t i = 0; i < count; i++)
-        if (qr_group_lossy(ch, list->group[i]))
+        if (!qr_group_deleted(list->group[i]) && qr_group_lossy(ch, list->group[i]))
             take_from(ch, list->group[i], &place, (uint32_t) final);
-    if (count == 0)
+    if (qr_groups_live(ch) == 0)
         drop_unread(ch, place.frame, page_no, (uint32_t) final);
     /* A consumer may wait where the head was. */
     qr_wake_consumers(ch);

@@ -21,6 +21,7 @@
 #include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define LIST_FIRST   8u
 #define TRIES        100u
@@ -79,12 +80,12 @@ static int add_group(struct quire *ch, const char *name, const struct qr_group_m
     return 0;
 }
 
-static struct qr_group *find(struct quire *ch, const char *name)
+struct qr_group *qr_group_find(struct quire *ch, const char *name)
 {
     uint32_t count = qr_group_count(ch);
     struct qr_group_list *list = qr_groups(ch);
     for (uint32_t i = 0; i < count; i++)
-        if (strcmp(list->group[i]->name, name) == 0)
+        if (!qr_group_deleted(list->group[i]) && strcmp(list->group[i]->name, name) == 0)
             return list->group[i];
     return NULL;
 }
@@ -94,7 +95,7 @@ static int load_one(void *context, const char *name)
     struct quire *ch = context;
     struct qr_group_map map;
     struct qr_group *group;
-    if (find(ch, name))
+    if (qr_group_find(ch, name))
         return 0;
     int rc = qr_store_group_open(ch->store, name, &map);
     if (rc != 0)
@@ -105,8 +106,21 @@ static int load_one(void *context, const char *name)
     return rc;
 }
 
+/* The files of groups that another process has deleted have no name any more. */
+static void see_deleted(struct quire *ch)
+{
+    uint32_t count = qr_group_count(ch);
+    struct qr_group_list *list = qr_groups(ch);
+    struct stat st;
+    for (uint32_t i = 0; i < count; i++)
+        if (qr_io_fstat(list->group[i]->map.fd, &st) == 0 && st.st_nlink == 0)
+            qr_store_relaxed(&list->group[i]->deleted, 1u); /* relaxed: under ch->lock */
+}
+
 int qr_groups_load(struct quire *ch)
 {
+    if (ch->view.read_only)
+        see_deleted(ch);
     return qr_store_group_list(ch->store, load_one, ch);
 }
 
@@ -185,7 +199,7 @@ static int begin_at(struct quire *ch, const struct quire_where *where, uint64_t 
     struct qr_place place;
     *position = QUIRE_POSITION(page_no, 0);
     *walked = page_no;
-    if (where->kind == QUIRE_OLDEST || where->kind == QUIRE_PAGE)
+    if (where->kind != QUIRE_NEWEST && where->kind != QUIRE_AT)
         return 0;
     int rc = qr_locate(ch, page_no, &place);
     if (rc != 0)
@@ -209,6 +223,20 @@ static int begin_at(struct quire *ch, const struct quire_where *where, uint64_t 
     return QUIRE_SLOT_OF(where->value) <= count ? 0 : QUIRE_EINVAL;
 }
 
+/* The first page that was written at that time or later; the tail when there is none. */
+static uint64_t page_of_time(struct quire *ch, uint64_t oldest, uint64_t tail, uint64_t ns)
+{
+    for (uint64_t page = oldest; page < tail; page++) {
+        struct qr_place place;
+        /* relaxed: a time; the seal comes after it. */
+        if (qr_locate(ch, page, &place) == 0 &&
+            (qr_final(place.frame, page) < 0 ||
+             qr_load_relaxed(&place.frame->header->last_ns) >= ns))
+            return page;
+    }
+    return tail;
+}
+
 /* The first page that where needs. */
 static int first_page(struct quire *ch, const struct quire_where *where, uint64_t *page_no)
 {
@@ -223,6 +251,9 @@ static int first_page(struct quire *ch, const struct quire_where *where, uint64_
     case QUIRE_PAGE:
         *page_no = where->value;
         break;
+    case QUIRE_TIME:
+        *page_no = page_of_time(ch, qr_oldest_page(ch, tail), tail, where->value);
+        return 0;
     default:
         *page_no = QUIRE_PAGE_OF(where->value);
     }
@@ -232,8 +263,8 @@ static int first_page(struct quire *ch, const struct quire_where *where, uint64_
 }
 
 /* Settles where the group begins, with its pages protected. */
-static int secure(struct quire *ch, const struct quire_where *where, uint32_t handle,
-                  uint64_t *position, uint64_t *walked)
+int qr_group_secure(struct quire *ch, const struct quire_where *where, uint32_t handle,
+                    uint64_t *position, uint64_t *walked)
 {
     for (uint32_t i = 0; i < TRIES; i++) {
         uint64_t page_no;
@@ -260,7 +291,7 @@ static int make_group(struct quire *ch, const char *name, const struct quire_whe
 {
     uint64_t position, walked;
     struct qr_group_map map;
-    int rc = secure(ch, where, handle, &position, &walked);
+    int rc = qr_group_secure(ch, where, handle, &position, &walked);
     if (rc != 0)
         return rc;
     struct qr_group_traits traits = {.mode = (uint8_t)o->mode,
@@ -298,7 +329,7 @@ int qr_group_join(struct quire *ch, const char *name, const struct quire_where *
                   struct qr_group **group)
 {
     static const struct quire_group_options plain = QUIRE_GROUP_OPTIONS_INIT;
-    *group = find(ch, name);
+    *group = qr_group_find(ch, name);
     if (*group)
         return options && options->mode != (*group)->block->mode ? QUIRE_EINVAL : 0;
     /* What is given up must not be given up and subscribed to at once. */

@@ -19,6 +19,15 @@ void qr_groups_free(struct quire *ch);
 int qr_group_join(struct quire *ch, const char *name, const struct quire_where *where,
                   const struct quire_group_options *options, uint32_t handle,
                   struct qr_group **group);
+/* NULL when there is none of that name. Under ch->lock. */
+struct qr_group *qr_group_find(struct quire *ch, const char *name);
+/*
+ * Where a group is to begin: *position, and *walked, the first page that it will look at from its
+ * first slot on. The pages are protected by the line of the handle, in state SETUP, until its stand
+ * is cleared. As qr_group_join for the rest.
+ */
+int qr_group_secure(struct quire *ch, const struct quire_where *where, uint32_t handle,
+                    uint64_t *position, uint64_t *walked);
 /* 0 or QUIRE_EINVAL. */
 int qr_group_options_check(const struct quire_group_options *options);
 

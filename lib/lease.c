@@ -265,6 +265,25 @@ int qr_lease_take(struct qr_group *group, const struct qr_lease_page *page, uint
     return 0;
 }
 
+int qr_lease_revive(struct qr_group *group, const struct qr_lease_page *page, uint32_t slot)
+{
+    qr_atomic_u64 *at = &page->zone->words[slot / QR_LEASE_SLOTS];
+    uint64_t bits = 0x10001ull << slot % QR_LEASE_SLOTS;
+    uint64_t word = qr_load_relaxed(at); /* relaxed: the exchange decides */
+    /* [R42 who] pairs with A42: nobody writes it while the letter is dead. */
+    qr_store_release(&page->zone->who[slot], qr_lease_who(page->tag, QR_OWNER_NOBODY, 0));
+    returned_up(group, page);
+    while (qr_lease_tag(word) == page->tag && (word & bits) == bits) {
+        /* [R41 word] pairs with A41. */
+        if (!qr_cas_acq_rel(at, &word, word & ~(1ull << slot % QR_LEASE_SLOTS)))
+            continue;
+        qr_lease_due_now(group);
+        return 0;
+    }
+    returned_down(group, page);
+    return QUIRE_ENOLEASE;
+}
+
 /* 1 when the word was frozen by this call. */
 static int freeze_word(qr_atomic_u64 *at, uint32_t tag, uint64_t *word)
 {

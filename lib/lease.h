@@ -156,6 +156,8 @@ int qr_lease_take(struct qr_group *group, const struct qr_lease_page *page, uint
 uint32_t qr_lease_freeze(struct quire *ch, struct qr_group *group, const struct qr_lease_page *page,
                          const struct qr_frame *frame, uint32_t to, struct quire_lost *lost);
 
+/* A dead letter is returned, as if it had never been given. 0 or QUIRE_ENOLEASE. */
+int qr_lease_revive(struct qr_group *group, const struct qr_lease_page *page, uint32_t slot);
 /* Gives back what was taken and handed to nobody. */
 void qr_lease_untake(struct qr_group *group, const struct qr_lease_page *page, uint32_t slot);
 

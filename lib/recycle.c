@@ -97,6 +97,15 @@ static int group_done(struct quire *ch, struct qr_group *group, uint32_t frame, 
     return 1;
 }
 
+uint32_t qr_groups_live(const struct quire *ch)
+{
+    uint32_t count = qr_group_count(ch), live = 0;
+    struct qr_group_list *list = qr_groups(ch);
+    for (uint32_t i = 0; i < count; i++)
+        live += !qr_group_deleted(list->group[i]);
+    return live;
+}
+
 int qr_group_done(struct quire *ch, struct qr_group *group, uint32_t frame, uint64_t page_no,
                   uint32_t final)
 {
@@ -109,12 +118,17 @@ static int groups_done(struct quire *ch, uint32_t frame, uint64_t page_no, uint3
 {
     uint32_t count = qr_group_count(ch);
     struct qr_group_list *list = qr_groups(ch);
-    for (uint32_t i = 0; i < count; i++)
+    uint32_t live = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        if (qr_group_deleted(list->group[i]))
+            continue;
+        live++;
         if (!group_done(ch, list->group[i], frame, page_no, final, walked))
             return 0;
+    }
     /* Without a group everything is kept, unless it was given up.
      * [A11 retain] pairs with R11 in evict.c. */
-    return count > 0 || page_no < qr_load_acquire(&ch->view.live->retain_from);
+    return live > 0 || page_no < qr_load_acquire(&ch->view.live->retain_from);
 }
 
 int qr_protected(struct quire *ch, uint64_t page_no)
@@ -172,17 +186,18 @@ uint64_t qr_groups_floor(struct quire *ch, uint64_t tail)
 {
     uint32_t count = qr_group_count(ch);
     struct qr_group_list *list = qr_groups(ch);
-    if (count == 0)
-        return qr_load_relaxed(&ch->view.live->retain_from); /* relaxed: a hint here */
     uint64_t floor = UINT64_MAX;
     for (uint32_t i = 0; i < count; i++) {
+        if (qr_group_deleted(list->group[i]))
+            continue;
         uint64_t head = qr_load_relaxed(&list->group[i]->block->head); /* relaxed: a hint here */
         uint64_t page = qr_head_page(head, tail);
         /* At the end of a page the group may be done with it too. */
         uint64_t done = qr_head_slot(head) > 0 ? page + 1 : page;
         floor = done < floor ? done : floor;
     }
-    return floor;
+    /* relaxed: a hint here */
+    return floor != UINT64_MAX ? floor : qr_load_relaxed(&ch->view.live->retain_from);
 }
 
 struct candidates {

@@ -34,6 +34,9 @@ int qr_holds(struct quire *ch, uint32_t frame, uint64_t page_no);
  */
 int qr_recyclable(struct quire *ch, uint32_t frame, uint64_t page_no);
 
+/* Groups that are there. */
+uint32_t qr_groups_live(const struct quire *ch);
+
 /* 1 when the group is done with the page in frame, whose final count is final. */
 int qr_group_done(struct quire *ch, struct qr_group *group, uint32_t frame, uint64_t page_no,
                   uint32_t final);

@@ -362,6 +362,8 @@ int qr_run_fill(struct quire_rx *rx)
     /* relaxed: hints; what they announce is taken under its own order. */
     if (qr_unlikely(qr_load_relaxed(&b->lost_pending) != 0) && qr_loss_take(b, &rx->lost))
         return QUIRE_LAPPED;
+    if (qr_unlikely(qr_load_relaxed(&b->paused) != 0))
+        return QUIRE_EAGAIN; /* who resumes wakes all; relaxed: as above */
     if (qr_unlikely(qr_load_relaxed(&b->orphans) != 0)) {
         int rc = adopt_any(rx);
         if (rc != QUIRE_EAGAIN)

@@ -80,7 +80,8 @@ static int look_back(struct quire_rx *rx, struct quire_msg *msg)
     if (rx->timed)
         qr_leases_expire(rx->channel, rx->group);
     /* relaxed: a hint that is never too low; the words decide. */
-    if (!rx->back.held && qr_load_relaxed(&rx->group->block->returned) == 0)
+    if (!rx->back.held && (qr_load_relaxed(&rx->group->block->returned) == 0 ||
+                           qr_load_relaxed(&rx->group->block->paused) != 0))
         return QUIRE_EAGAIN;
     int rc = rx->back.held ? 0 : qr_rx_take_back(rx);
     if (rc != 0)
@@ -430,7 +431,7 @@ int quire_rx_subscribe(quire_t *ch, const char *name, const struct quire_where *
         return QUIRE_EINVAL;
     *out = NULL;
     where = where ? where : &oldest;
-    if (!qr_group_name_valid(name) || check_options(options) != 0 || where->kind > QUIRE_AT ||
+    if (!qr_group_name_valid(name) || check_options(options) != 0 || where->kind > QUIRE_TIME ||
         where->reserved != 0)
         return QUIRE_EINVAL;
     if (ch->view.read_only)

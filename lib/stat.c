@@ -178,7 +178,7 @@ int quire_stat(quire_t *ch, struct quire_stat *s)
     s->recoveries = qr_load_relaxed(&live->recoveries);
     s->clean = qr_load_relaxed(&live->clean);
     s->bytes = qr_store_bytes(ch->store);
-    s->groups = qr_group_count(ch);
+    s->groups = qr_groups_live(ch);
     s->handles = count_handles(ch);
     stat_frames(ch, s);
     stat_keeper(ch, s);
@@ -294,6 +294,9 @@ static void stat_group(struct quire *ch, struct qr_group *group, struct quire_gr
     s->members = qr_load_relaxed(&b->members);
     s->mode = b->mode;
     s->max_attempts = b->max_attempts;
+    s->hold = qr_group_lossy(ch, group) ? QUIRE_HOLD_LOSSY : QUIRE_HOLD_REQUIRED;
+    s->paused = qr_load_relaxed(&b->paused); /* relaxed: a figure */
+    s->lease_ns = (uint64_t)b->lease_ms * 1000000u;
     lag(ch, s->position, s);
     if (qr_group_acks(group))
         lag_leases(ch, group, s);
@@ -314,13 +317,15 @@ long quire_stat_groups(quire_t *ch, struct quire_group_stat *stats, size_t count
     int rc = see_groups(ch);
     if (rc != 0)
         return rc;
-    uint32_t n = qr_group_count(ch);
+    uint32_t known = qr_group_count(ch);
     struct qr_group_list *list = qr_groups(ch);
-    struct quire_group_stat *all = calloc(n + 1, sizeof(*all));
+    struct quire_group_stat *all = calloc(known + 1, sizeof(*all));
     if (!all)
         return -ENOMEM;
-    for (uint32_t i = 0; i < n; i++)
-        stat_group(ch, list->group[i], &all[i]);
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < known; i++)
+        if (!qr_group_deleted(list->group[i]))
+            stat_group(ch, list->group[i], &all[n++]);
     qsort(all, n, sizeof(*all), by_name);
     if (count > 0)
         memcpy(stats, all, (n < count ? n : count) * sizeof(*all));

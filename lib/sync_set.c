@@ -247,6 +247,8 @@ static int next_group(struct quire *ch, struct qr_sync_set *set, struct qr_sync_
     struct qr_group_list *list = qr_groups(ch);
     while (set->cursors && set->group < count) {
         struct qr_group *group = list->group[set->group++];
+        if (qr_group_deleted(group))
+            continue;
         uint64_t head = qr_load_acquire(&group->block->head); /* [A5 head] pairs with R5 */
         /* [A44 acked] pairs with R44: the sync that follows has what was acknowledged. */
         uint32_t acked = qr_exchange_acq_rel(&group->acked, 0u);

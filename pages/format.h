@@ -282,7 +282,8 @@ struct qr_group_block {
     qr_atomic_u64 begin;        /* ack: positions before it are none of the group's */
     qr_atomic_u64 given_up;     /* ack: leases in pages before it were given up */
     qr_atomic_u64 due;          /* ack: ms:48 | changes:16, when a returned position is to be had */
-    uint8_t pad2[80];
+    qr_atomic_u32 paused;       /* 1: members claim nothing */
+    uint8_t pad2[76];
     /* line 3: sleepers. */
     qr_atomic_u32 wait_seq; /* futex */
     qr_atomic_u32 sleepers;

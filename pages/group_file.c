@@ -199,6 +199,39 @@ int qr_store_group_open(struct qr_store *store, const char *name, struct qr_grou
     return qr_store_error(rc);
 }
 
+/* The block stays with whoever has it mapped, until the store is closed. */
+static int delete_memory(struct qr_store *store, const char *name)
+{
+    struct qr_memory_group *group = find_memory(store, name);
+    if (group == NULL)
+        return QUIRE_ENOENT;
+    group->name[0] = '\0';
+    return 0;
+}
+
+static int delete_file(struct qr_store *store, const char *name)
+{
+    char final[QR_GROUP_FILE_SIZE];
+    file_name(final, name);
+    int rc = qr_io_unlink(store->groups_fd, final);
+    if (rc < 0)
+        return rc == -ENOENT ? QUIRE_ENOENT : rc;
+    /* Not on the disk yet it may come back after a power loss, and no harm is done. */
+    return qr_io_fsync(store->groups_fd);
+}
+
+int qr_store_group_delete(struct qr_store *store, const char *name)
+{
+    if (store->view.read_only)
+        return QUIRE_ERDONLY;
+    if (!qr_group_name_valid(name))
+        return QUIRE_ENOENT;
+    pthread_mutex_lock(&store->group_lock);
+    int rc = store->view.directory_backed ? delete_file(store, name) : delete_memory(store, name);
+    pthread_mutex_unlock(&store->group_lock);
+    return qr_store_error(rc);
+}
+
 void qr_store_group_close(struct qr_store *store, struct qr_group_map *map)
 {
     if (store->view.directory_backed && map->block != NULL)
@@ -235,7 +268,7 @@ static int list_memory(struct qr_store *store, const struct listing *listing)
     struct qr_memory_group *group = store->groups;
     pthread_mutex_unlock(&store->group_lock);
     while (group != NULL) {
-        int rc = listing->each(listing->context, group->name);
+        int rc = group->name[0] != '\0' ? listing->each(listing->context, group->name) : 0;
         if (rc != 0)
             return rc;
         pthread_mutex_lock(&store->group_lock);

@@ -16,19 +16,6 @@ QUIRE_BEGIN_DECLS
 
 typedef struct quire_rx quire_rx_t;
 
-enum quire_where_kind {
-    QUIRE_OLDEST = 0, /* the oldest message still held */
-    QUIRE_NEWEST = 1, /* the first message sent from now on */
-    QUIRE_PAGE = 2,   /* the first message of page value */
-    QUIRE_AT = 3      /* the message at position value */
-};
-
-struct quire_where {
-    uint32_t kind; /* enum quire_where_kind */
-    uint32_t reserved;
-    uint64_t value;
-};
-
 struct quire_rx_options {
     uint32_t size;    /* sizeof(struct quire_rx_options) */
     uint32_t wait;    /* enum quire_wait: how to wait for a message */

@@ -80,6 +80,9 @@ struct quire_group_stat {
                               ack: messages that wait to be given again */
     uint32_t mode;         /* enum quire_group_mode */
     uint32_t max_attempts; /* ack: 0: no limit */
+    uint32_t hold;         /* enum quire_group_hold, never DEFAULT */
+    uint32_t paused;       /* 1: its members receive nothing new */
+    uint64_t lease_ns;     /* ack: 0: leases do not end by themselves */
     uint64_t leased;       /* ack: messages claimed by members and not acknowledged */
     uint64_t dead;         /* ack: dead letters; they are not in the lag */
 };

@@ -17,6 +17,7 @@ extern const struct test_table groups_table;
 extern const struct test_table where_table;
 extern const struct test_table returned_table;
 extern const struct test_table ack_table;
+extern const struct test_table admin_table;
 extern const struct test_table lease_table;
 extern const struct test_table full_table;
 extern const struct test_table drop_table;
