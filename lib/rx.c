@@ -163,8 +163,11 @@ static int look_until(struct quire_rx *rx, struct quire_msg *msg, uint64_t deadl
         if (rc != QUIRE_EAGAIN)
             break;
     }
-    if (qr_unlikely(rc == QUIRE_EAGAIN && rx->bell.fd >= 0) && qr_rx_arm(rx))
+    if (qr_unlikely(rc == QUIRE_EAGAIN && rx->bell.fd >= 0) && qr_rx_arm(rx)) {
         rc = look_now(rx, msg);
+        if (rc != QUIRE_EAGAIN)
+            qr_rx_disarm(rx);
+    }
     if (qr_unlikely(rx->woken)) {
         /* The wake may have been meant for more than is taken here. */
         rx->woken = 0;

@@ -93,6 +93,8 @@ void qr_run_pass_on(struct quire_rx *rx);
 /* For a handle with a descriptor, that found nothing: makes it unreadable and has it rung. 1 when
  * the caller must look once more; 0 when that was done before, and nothing has come. */
 int qr_rx_arm(struct quire_rx *rx);
+/* That look has found something: makes it readable again. */
+void qr_rx_disarm(struct quire_rx *rx);
 void qr_rx_fd_close(struct quire_rx *rx);
 /* Stands nowhere from here on. */
 void qr_rx_leave(struct quire_rx *rx);

@@ -31,6 +31,16 @@ int qr_rx_arm(struct quire_rx *rx)
     return 1;
 }
 
+/*
+ * What was found may have more behind it, whose publishers saw nobody asleep and will not ring: a
+ * loop that stops here must find the descriptor readable.
+ */
+void qr_rx_disarm(struct quire_rx *rx)
+{
+    qr_sleep_bell_cancel(rx->group, &rx->bell);
+    (void)eventfd_write(rx->bell.fd, 1); /* readable already when it was rung meanwhile */
+}
+
 void qr_rx_fd_close(struct quire_rx *rx)
 {
     if (rx->bell.fd < 0)

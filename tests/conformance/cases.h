@@ -23,6 +23,7 @@ extern const struct test_table full_table;
 extern const struct test_table drop_table;
 extern const struct test_table grow_table;
 extern const struct test_table wait_table;
+extern const struct test_table loop_table;
 extern const struct test_table close_table;
 extern const struct test_table stat_table;
 extern const struct test_table random_table;

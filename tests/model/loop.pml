@@ -178,9 +178,9 @@ inline unregister()
 }
 
 /*
- * An event loop: polls, and when told receives until there is nothing. Who is registered has
- * looked since, and was not told: it polls again at once. A message that is found after
- * registering is taken, and the registration stays.
+ * An event loop: polls, and when told receives until there is nothing; with STOPS it may poll
+ * again before. Who is registered has looked since, and was not told: it polls again at once. Who
+ * finds a message after registering is not registered any more, and told.
  */
 proctype poller(byte me)
 {
@@ -188,7 +188,7 @@ proctype poller(byte me)
 
 receive:
     if
-    :: d_step { ready -> ready-- } goto receive
+    :: d_step { ready -> ready-- } goto received
     :: !ready
     fi;
 #ifdef BUG_REGISTRATION_TRUSTED /* and cleared, without the lock */
@@ -224,12 +224,27 @@ receive:
     membarrier();
 #ifndef BUG_NO_SECOND_LOOK
     if
-    :: d_step { ready -> ready-- } goto receive
+    :: d_step { ready -> ready-- }
+#ifndef BUG_FOUND_AND_REGISTERED
+        unregister();
+        readable[me] = 1;
+#endif
+        goto received
     :: !ready
     fi;
 #endif
 #ifdef BUG_CLEARED_LATE
     readable[me] = 0;
+#endif
+    goto again;
+received:
+#ifdef STOPS
+    if
+    :: goto receive
+    :: goto again
+    fi;
+#else
+    goto receive;
 #endif
 again: /* QUIRE_EAGAIN */
 end:
@@ -284,7 +299,7 @@ init {
     byte i;
     atomic {
         for (i : 0 .. NP - 1) { run publisher(i) };
-        for (i : 0 .. NF - 1) { run poller(i) };
+        for (i : 0 .. NF - 1) { readable[i] = 1; run poller(i) };
 #if NS
         for (i : NF .. NC - 1) { run sleeper(i) };
 #endif
