@@ -7,14 +7,18 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pages/io.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #ifdef QR_TESTING
@@ -371,6 +375,42 @@ int qr_io_eventfd(void)
 {
     int rc = gate(QR_IO_EVENTFD);
     return rc < 0 ? rc : result_of(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+}
+
+int qr_io_epoll(void)
+{
+    int rc = gate(QR_IO_EPOLL);
+    return rc < 0 ? rc : result_of(epoll_create1(EPOLL_CLOEXEC));
+}
+
+int qr_io_epoll_add(int epoll, int fd, void *data)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data = {.ptr = data}};
+    int rc = gate(QR_IO_EPOLL_ADD);
+    return rc < 0 ? rc : result_of(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event));
+}
+
+int qr_io_epoll_remove(int epoll, int fd)
+{
+    int rc = gate(QR_IO_EPOLL_REMOVE);
+    return rc < 0 ? rc : result_of(epoll_ctl(epoll, EPOLL_CTL_DEL, fd, NULL));
+}
+
+int qr_io_epoll_wait(int epoll, struct epoll_event *events, int count, uint64_t timeout_ns)
+{
+    int rc = gate(QR_IO_EPOLL_WAIT);
+    if (rc < 0)
+        return rc;
+    if (timeout_ns == 0 || timeout_ns == UINT64_MAX)
+        return result_of(epoll_wait(epoll, events, count, timeout_ns == 0 ? 0 : -1));
+    struct timespec timeout = {(time_t)(timeout_ns / 1000000000u),
+                               (long)(timeout_ns % 1000000000u)};
+    rc = result_of(syscall(SYS_epoll_pwait2, epoll, events, count, &timeout, NULL, (size_t)0));
+    if (rc != -ENOSYS && rc != -EPERM)
+        return rc;
+    /* Older kernels and sandboxes: whole milliseconds, never too few. */
+    uint64_t ms = timeout_ns / 1000000u + 1;
+    return result_of(epoll_wait(epoll, events, count, ms < INT_MAX ? (int)ms : INT_MAX));
 }
 
 int qr_io_thread(pthread_t *thread, void *(*run)(void *), void *argument)

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+struct epoll_event;
 struct stat;
 
 enum qr_io_call {
@@ -35,6 +36,10 @@ enum qr_io_call {
     QR_IO_OPENDIR,
     QR_IO_LOCK,
     QR_IO_EVENTFD,
+    QR_IO_EPOLL,
+    QR_IO_EPOLL_ADD,
+    QR_IO_EPOLL_REMOVE,
+    QR_IO_EPOLL_WAIT,
     QR_IO_THREAD,
     QR_IO_URING_SETUP,
     QR_IO_URING_PROBE,
@@ -72,6 +77,13 @@ int qr_io_opendir(int dirfd, const char *path, DIR **out);
 int qr_io_lock(int fd);
 /* Non-blocking, counter 0. */
 int qr_io_eventfd(void);
+int qr_io_epoll(void);
+/* Readable, level-triggered; data.ptr of its events is data. */
+int qr_io_epoll_add(int epoll, int fd, void *data);
+int qr_io_epoll_remove(int epoll, int fd);
+/* How many events; 0 not before timeout_ns have passed (0: at once, UINT64_MAX: never). EINTR is
+ * not retried: the caller knows its deadline. */
+int qr_io_epoll_wait(int epoll, struct epoll_event *events, int count, uint64_t timeout_ns);
 /* Starts a joinable thread. Signals are blocked in it (but for faults of its own), so that the
  * program's handlers never run in a thread the program does not know of. */
 int qr_io_thread(pthread_t *thread, void *(*run)(void *), void *argument);

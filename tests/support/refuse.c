@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A seccomp filter for one system call. */
-#define _GNU_SOURCE 1
+#define _GNU_SOURCE
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>

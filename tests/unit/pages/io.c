@@ -14,9 +14,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <tests/support/refuse.h>
+#include <time.h>
 #include <unistd.h>
 
 /* What the replaced calls do: fail so many times with an error, or move so few bytes. */
@@ -356,6 +360,76 @@ Test(io, threads_block_signals)
     cr_assert_eq(sigismember(&inside, SIGBUS), 0);
     for (int s = 1; s < 32; s++)
         cr_assert_eq(sigismember(&after, s), sigismember(&before, s), "signal %d", s);
+}
+
+Test(io, epoll_says_what_is_readable)
+{
+    struct epoll_event events[2];
+    int data[2];
+    int fds[2] = {qr_io_eventfd(), qr_io_eventfd()};
+    int epoll = qr_io_epoll();
+    cr_assert_geq(epoll, 0);
+    cr_assert_eq(fcntl(epoll, F_GETFD), FD_CLOEXEC);
+    for (int i = 0; i < 2; i++)
+        cr_assert_eq(qr_io_epoll_add(epoll, fds[i], &data[i]), 0);
+    cr_assert_eq(qr_io_epoll_add(epoll, fds[0], NULL), -EEXIST);
+    cr_assert_eq(qr_io_epoll_wait(epoll, events, 2, 0), 0);
+    cr_assert_eq(eventfd_write(fds[1], 1), 0);
+    for (int again = 0; again < 3; again++) { /* it is a level */
+        cr_assert_eq(qr_io_epoll_wait(epoll, events, 2, again ? 0 : UINT64_MAX), 1);
+        cr_assert_eq(events[0].data.ptr, &data[1]);
+    }
+    cr_assert_eq(qr_io_epoll_wait(epoll, events, 2, 1), 1);
+    cr_assert_eq(qr_io_epoll_remove(epoll, fds[1]), 0);
+    cr_assert_eq(qr_io_epoll_remove(epoll, fds[1]), -ENOENT);
+    cr_assert_eq(qr_io_epoll_wait(epoll, events, 2, 0), 0);
+    for (int i = 0; i < 2; i++)
+        qr_io_close(fds[i]);
+    qr_io_close(epoll);
+}
+
+static uint64_t monotonic(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* Never shorter than asked, also where the call that counts in nanoseconds is refused. */
+Test(io, epoll_waits_its_time)
+{
+    static const uint64_t times[] = {1, 999999, 1000000, 1000001, 2500000};
+    struct epoll_event event;
+    int epoll = qr_io_epoll();
+    for (int refused = 0; refused < 2; refused++) {
+        if (refused && refuse_call(SYS_epoll_pwait2) != 0)
+            cr_skip_test("no system call can be refused here");
+        for (unsigned i = 0; i < sizeof times / sizeof times[0]; i++) {
+            uint64_t begin = monotonic();
+            cr_assert_eq(qr_io_epoll_wait(epoll, &event, 1, times[i]), 0);
+            cr_assert_geq(monotonic() - begin, times[i]);
+        }
+    }
+    qr_io_close(epoll);
+}
+
+static void nothing_to_do(int number)
+{
+    (void)number;
+}
+
+/* The caller knows its deadline. */
+Test(io, epoll_is_interrupted)
+{
+    struct sigaction action = {.sa_handler = nothing_to_do};
+    struct epoll_event event;
+    int epoll = qr_io_epoll();
+    cr_assert_eq(sigaction(SIGALRM, &action, NULL), 0);
+    ualarm(10000, 10000); /* again and again: one may come before the wait */
+    cr_assert_eq(qr_io_epoll_wait(epoll, &event, 1, UINT64_MAX), -EINTR);
+    cr_assert_eq(qr_io_epoll_wait(epoll, &event, 1, 60000000000u), -EINTR);
+    ualarm(0, 0);
+    qr_io_close(epoll);
 }
 
 Test(io, memory_is_zeroed)

@@ -8,6 +8,8 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -127,6 +129,25 @@ static void *nothing(void *argument)
 }
 
 /* -ENOMEM where there is only NULL to tell. */
+static int call_of_epoll(enum qr_io_call kind)
+{
+    struct epoll_event event;
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+    int fd = eventfd(1, EFD_CLOEXEC);
+    int rc;
+    if (kind != QR_IO_EPOLL_ADD)
+        cr_assert_eq(epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &(struct epoll_event){.events = 0}), 0);
+    if (kind == QR_IO_EPOLL_ADD)
+        rc = qr_io_epoll_add(epoll, fd, NULL);
+    else if (kind == QR_IO_EPOLL_REMOVE)
+        rc = qr_io_epoll_remove(epoll, fd);
+    else
+        rc = qr_io_epoll_wait(epoll, &event, 1, 0);
+    close(fd);
+    close(epoll);
+    return rc;
+}
+
 static int call_of_process(enum qr_io_call kind)
 {
     pthread_t thread;
@@ -137,6 +158,8 @@ static int call_of_process(enum qr_io_call kind)
         return closed(qr_io_memfd("test", 0));
     case QR_IO_EVENTFD:
         return closed(qr_io_eventfd());
+    case QR_IO_EPOLL:
+        return closed(qr_io_epoll());
     case QR_IO_THREAD:
         rc = qr_io_thread(&thread, nothing, NULL);
         if (rc == 0)
@@ -174,9 +197,15 @@ static int call_of_kind(enum qr_io_call kind)
         break;
     case QR_IO_MEMFD:
     case QR_IO_EVENTFD:
+    case QR_IO_EPOLL:
     case QR_IO_THREAD:
     case QR_IO_MALLOC:
         rc = call_of_process(kind);
+        break;
+    case QR_IO_EPOLL_ADD:
+    case QR_IO_EPOLL_REMOVE:
+    case QR_IO_EPOLL_WAIT:
+        rc = call_of_epoll(kind);
         break;
     case QR_IO_URING_SETUP:
     case QR_IO_URING_PROBE:
