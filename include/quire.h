@@ -12,6 +12,7 @@
  *   quire/ack.h       ack groups: acknowledge, return
  *   quire/sync.h      durability: sync, durable position
  *   quire/loop.h      descriptors for event loops
+ *   quire/select.h    sets of consumer handles that are waited for together
  *   quire/stat.h      what a channel holds and who holds it
  *   quire/doctor.h    what the machine and a file system do for a channel
  */
@@ -25,6 +26,7 @@
 #include <quire/group.h>
 #include <quire/loop.h>
 #include <quire/rx.h>
+#include <quire/select.h>
 #include <quire/stat.h>
 #include <quire/sync.h>
 #include <quire/tx.h>

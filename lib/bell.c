@@ -50,6 +50,13 @@ int qr_bell_disarm(struct qr_bells *bells, struct qr_bell *bell)
     return armed;
 }
 
+void qr_bell_tell(struct qr_bells *bells, struct qr_bell *bell, qr_atomic_u32 *told)
+{
+    pthread_mutex_lock(&bells->lock);
+    bell->told = told;
+    pthread_mutex_unlock(&bells->lock);
+}
+
 uint32_t qr_bells_ring(struct qr_bells *bells)
 {
     uint32_t n = 0;
@@ -63,6 +70,8 @@ uint32_t qr_bells_ring(struct qr_bells *bells)
         bells->first = bell->next;
         bell->armed = 0;
         (void)eventfd_write(bell->fd, 1); /* from 0 to 1: cannot fail */
+        if (bell->told)
+            qr_or_acq_rel(bell->told, 1u); /* [R47 rung] pairs with A47 */
         n++;
     }
     qr_store_relaxed(&bells->armed, 0u); /* relaxed: under the lock */

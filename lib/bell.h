@@ -13,6 +13,7 @@
 
 struct qr_bell {
     struct qr_bell *next; /* under the list's lock */
+    qr_atomic_u32 *told;  /* becomes 1 when the bell is rung; NULL: none. Under the lock */
     int armed;            /* the same */
     int fd;               /* an eventfd; -1: none */
 };
@@ -30,6 +31,8 @@ void qr_bell_arm(struct qr_bells *bells, struct qr_bell *bell);
 /* 1 when it was armed. */
 int qr_bell_disarm(struct qr_bells *bells, struct qr_bell *bell);
 int qr_bell_is_armed(struct qr_bells *bells, struct qr_bell *bell);
+/* Whom to tell from now on, NULL nobody; who was told before is not touched any more. */
+void qr_bell_tell(struct qr_bells *bells, struct qr_bell *bell, qr_atomic_u32 *told);
 /* Rings all that are armed; how many. */
 uint32_t qr_bells_ring(struct qr_bells *bells);
 

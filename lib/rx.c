@@ -4,6 +4,7 @@
 #include <lib/handles.h>
 #include <lib/recycle.h>
 #include <lib/rx.h>
+#include <lib/select.h>
 #include <lib/wait.h>
 #include <pages/base/checksum.h>
 #include <stdlib.h>
@@ -464,6 +465,8 @@ void quire_rx_close(quire_rx_t *rx)
     struct quire *ch = rx->channel;
     if (qr_forked(ch) != 0)
         return; /* the line and the run are the parent's */
+    if (rx->member)
+        qr_member_drop(rx->member);
     qr_rx_fd_close(rx);
     int returned = qr_run_return(rx);
     pthread_mutex_lock(&ch->lock);

@@ -65,6 +65,7 @@ struct quire_rx {
     int lossy;            /* pages may be given up while they are leased */
     uint64_t first_lease; /* no message before it is leased by this handle */
     struct qr_bell bell;  /* for an event loop; fd -1: none */
+    struct qr_member *member; /* of a set; NULL: of none */
 };
 
 /* How far the handle may deliver as it stands. */

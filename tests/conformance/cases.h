@@ -24,6 +24,8 @@ extern const struct test_table drop_table;
 extern const struct test_table grow_table;
 extern const struct test_table wait_table;
 extern const struct test_table loop_table;
+extern const struct test_table select_table;
+extern const struct test_table serve_table;
 extern const struct test_table close_table;
 extern const struct test_table stat_table;
 extern const struct test_table random_table;
