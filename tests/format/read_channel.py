@@ -10,7 +10,9 @@ One line for each thing, in order:
   void PAGE SLOT             claimed and given up
   open PAGE SLOT             claimed and not (or never) published
   damaged PAGE SLOT REASON
-  group NAME N               messages that the group has still to receive
+  group NAME N               messages that an auto group has still to receive
+  group NAME N leased N returned N dead N
+                             the same of an ack group; of these, leased and returned; dead letters
 Exit: 0 read, 1 something is damaged, 2 not a channel that this program can read.
 """
 import pathlib
@@ -24,6 +26,9 @@ PAGE_SPECIAL = (1 << 48) - 3  # BUSY, ABSENT, FREE
 VOID = (1 << 32) - 1
 KNOWN_INCOMPAT = 1
 HANDLE_RX, HANDLE_ORPHAN = 3, 4
+VERSION = 3
+MODE_AUTO, MODE_ACK, HOLD_MAX = 0, 1, 2
+NOBODY = 1023
 
 
 class NotReadable(Exception):
@@ -64,8 +69,8 @@ def u64s(data, at, count):
     return struct.unpack_from(f"<{count}Q", data, at)
 
 
-def round_up(n):
-    return (n + BLOCK - 1) // BLOCK * BLOCK
+def round_up(n, unit=BLOCK):
+    return (n + unit - 1) // unit * unit
 
 
 class Superblock:
@@ -74,7 +79,7 @@ class Superblock:
     def __init__(self, block):
         if len(block) < BLOCK or block[:8] != b"QIRETRL1":
             raise NotReadable("not a quire channel")
-        if u32(block, 8) != 2:
+        if u32(block, 8) != VERSION:
             raise NotReadable(f"format version {u32(block, 8)}")
         if u32(block, 4092) != crc32c(block[:4092]):
             raise NotReadable("checksum of a superblock")
@@ -128,8 +133,8 @@ def read_superblock(control):
 class Page:
     """One page file that holds a page: section 4."""
 
-    def __init__(self, sb, page_no, data, claim):
-        self.sb, self.page_no, self.data, self.claim = sb, page_no, data, claim
+    def __init__(self, sb, page_no, frame, data, claim):
+        self.sb, self.page_no, self.frame, self.data, self.claim = sb, page_no, frame, data, claim
         self.tag = (page_no + 1) & 0xFFFFFFFF
 
     def slots_published(self):
@@ -179,7 +184,7 @@ class Page:
 
 
 def check_frame(sb, frame, data):
-    if len(data) != sb.frame_bytes or data[:8] != b"QIREPAG1" or u32(data, 8) != 2 or \
+    if len(data) != sb.frame_bytes or data[:8] != b"QIREPAG1" or u32(data, 8) != VERSION or \
             u32(data, 124) != crc32c(data[:124]):
         raise NotReadable(f"page file {frame:05}")
     identity = (u32(data, 12), data[16:32], u64(data, 32), u32(data, 40), u32(data, 44) * BLOCK)
@@ -188,7 +193,7 @@ def check_frame(sb, frame, data):
 
 
 def held_pages(root, sb, control):
-    """Section 2, steps 2 and 3: {page number: Page}, without what lies below a gap."""
+    """Section 2, step 2: {page number: Page}."""
     life = u64s(control, sb.life_offset, sb.frames_cap)
     directory = u64s(control, sb.directory_offset, sb.directory_size)
     pages = {}
@@ -201,12 +206,18 @@ def held_pages(root, sb, control):
         entry = directory[page_no % sb.directory_size]
         rival = entry >> 16 == page_no and entry & 0xFFFF != frame
         if u64(data, 128) == page_no and not rival:
-            pages[page_no] = Page(sb, page_no, data, u64(control, sb.claims_offset + 64 * frame))
-    row, page_no = {}, max(pages, default=0)
+            claim = u64(control, sb.claims_offset + 64 * frame)
+            pages[page_no] = Page(sb, page_no, frame, data, claim)
+    return dict(sorted(pages.items()))
+
+
+def own_pages(pages, kept):
+    """Section 2, step 3: the page numbers without remains. kept: positions of messages."""
+    own, page_no = {position >> 16 for position in kept}, max(pages, default=0)
     while page_no in pages:
-        row[page_no] = pages[page_no]
+        own.add(page_no)
         page_no -= 1
-    return dict(sorted(row.items()))
+    return own
 
 
 def resolve(low, hint):
@@ -234,24 +245,85 @@ def claimed_parts(control, sb, group_id, head, tail):
             yield (following if first <= following <= end else first), end
 
 
-def groups(root, sb, control, positions):
-    """(name, messages still to be received) of each group, by name."""
+class Group:
+    """One group file: section 5."""
+
+    def __init__(self, sb, name, data):
+        if len(data) < BLOCK or data[:8] != b"QIREGRP1" or u32(data, 8) != VERSION or \
+                u32(data, 124) != crc32c(data[:124]) or data[16:32] != sb.uuid or \
+                data[32:96].rstrip(b"\0").decode() != name or data[104] > MODE_ACK or \
+                data[105] > HOLD_MAX or (data[104] == MODE_AUTO and len(data) != BLOCK):
+            raise NotReadable(f"group file {name}")
+        self.sb, self.name, self.data, self.mode = sb, name, data, data[104]
+
+    def first(self, tail):
+        """Section 5.2: the first position that nobody has claimed, and the page that the head
+        gives up."""
+        head = u64(self.data, 128)
+        page_no, slot = resolve(head >> 26, tail), head >> 10 & 0xFFFF
+        if slot != 65535:
+            return page_no << 16 | slot, None
+        return page_no + 1 << 16, page_no if head & 1023 == NOBODY else None
+
+    def words(self, frame):
+        """Section 5.3: the words of the frame's zone."""
+        n = self.sb.max_messages
+        count = (n + 15) // 16
+        who_at = round_up(128 + 8 * count, 128)
+        times_at = round_up(who_at + 4 * n)
+        at = BLOCK + frame * (times_at + round_up(8 * n)) + 128
+        return u64s(self.data[at:at + 8 * count].ljust(8 * count, b"\0"), 0, count)
+
+    def states(self, pages, tail):
+        """Section 5.4: {position: state} of what was claimed, is the group's and was not given
+        up, of all pages that are held."""
+        first, giving_up = self.first(tail)
+        begin, given_up = u64(self.data, 280), u64(self.data, 288) >> 1
+        if giving_up is not None:
+            given_up = max(given_up, giving_up + 1)
+        states = {}
+        for page_no, page in pages.items():
+            if page_no < given_up:
+                continue
+            words = self.words(page.frame)
+            for slot in range(self.sb.max_messages):
+                position, word = page_no << 16 | slot, words[slot // 16]
+                if begin <= position < first:
+                    ours = word >> 32 in (page.tag, page.tag ^ 0xFFFFFFFF)
+                    bits = word >> slot % 16 if ours else 0
+                    states[position] = STATES[bits >> 16 & 1, bits & 1]
+        return states
+
+
+STATES = {(0, 0): "leased", (1, 0): "returned", (0, 1): "acknowledged", (1, 1): "dead"}
+
+
+def groups(root, sb, control, pages, positions):
+    """(line to print, positions of messages that it keeps) of each group, by name."""
     tail = u64(control, 8192)
     for path in sorted((root / "groups").iterdir()):
         match = re.fullmatch(r"([A-Za-z0-9_-][A-Za-z0-9._-]{0,62})\.group", path.name)
         if not match:
             continue
-        block = path.read_bytes()
-        if len(block) != BLOCK or block[:8] != b"QIREGRP1" or \
-                u32(block, 124) != crc32c(block[:124]) or block[16:32] != sb.uuid or \
-                block[32:96].rstrip(b"\0").decode() != match.group(1):
-            raise NotReadable(f"group file {path.name}")
-        head = u64(block, 128)
-        page_no, slot = resolve(head >> 26, tail), head >> 10 & 0xFFFF
-        first = page_no + 1 << 16 if slot == 65535 else page_no << 16 | slot
-        parts = [(first, NO_PAGE), *claimed_parts(control, sb, u32(block, 12), head, tail)]
-        count = sum(any(low <= position < end for low, end in parts) for position in positions)
-        yield match.group(1), count
+        name = match.group(1)
+        group = Group(sb, name, path.read_bytes())
+        first, _ = group.first(tail)
+        if group.mode == MODE_AUTO:
+            parts = [(first, NO_PAGE), *claimed_parts(control, sb, u32(group.data, 12),
+                                                      u64(group.data, 128), tail)]
+            wanted = [position for position in positions
+                      if any(low <= position < end for low, end in parts)]
+            yield f"group {name} {len(wanted)}", wanted
+            continue
+        states = group.states(pages, tail)
+        count = dict.fromkeys(STATES.values(), 0)
+        for position in positions:
+            if position in states:
+                count[states[position]] += 1
+        kept = [position for position in positions if position >= first or
+                states.get(position, "acknowledged") != "acknowledged"]
+        yield (f"group {name} {len(kept) - count['dead']} leased {count['leased']} "
+               f"returned {count['returned']} dead {count['dead']}"), kept
 
 
 def account(root, sb, control, pages):
@@ -279,19 +351,23 @@ def dump(root):
     sb = read_superblock(control)
     pages = held_pages(root, sb, control)
     claimed, voids = account(root, sb, control, pages)
+    entries = {page_no: page.entries() for page_no, page in pages.items()}
+    positions = [page_no << 16 | slot for page_no, row in entries.items()
+                 for kind, slot, _ in row if kind == "message"]
+    lines = list(groups(root, sb, control, pages, positions))
+    own = own_pages(pages, (position for _, kept in lines for position in kept))
     print(f"channel {sb.uuid.hex()} page_size {sb.page_size} max_messages {sb.max_messages} "
           f"checksum {sb.incompat & 1} clean {u32(control, 8192 + 384)} "
           f"claimed {claimed} voids {voids}")
-    positions, damaged = [], 0
-    for page_no, page in pages.items():
-        for kind, slot, content in page.entries():
+    damaged = 0
+    for page_no in sorted(own):
+        for kind, slot, content in entries[page_no]:
             if kind == "message":
-                positions.append(page_no << 16 | slot)
                 content = content.hex() or "-"
             damaged += kind == "damaged"
             print(" ".join(str(word) for word in (kind, page_no, slot, content) if word != b""))
-    for name, count in groups(root, sb, control, positions):
-        print(f"group {name} {count}")
+    for line, _ in lines:
+        print(line)
     return 1 if damaged else 0
 
 
