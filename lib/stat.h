@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* What of the figures the library itself goes by. */
+#ifndef QR_LIB_STAT_H
+#define QR_LIB_STAT_H
+
+#include <lib/channel.h>
+
+/*
+ * Messages before position until that were published and that the group has not received: those
+ * behind its head, those a member has claimed and not delivered, and returned ones. Counts no
+ * further than most; may count one twice that changes hands meanwhile. 0 is certain: of what was
+ * published before the call, nothing before until is left or comes back.
+ */
+uint64_t qr_group_left(struct quire *ch, const struct qr_group *group, uint64_t until,
+                       uint64_t most);
+
+#endif
