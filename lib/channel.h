@@ -62,6 +62,8 @@ struct quire {
 
     qr_atomic_u32 closed; /* quire_close was called */
     qr_atomic_u32 references;
+    qr_atomic_u32 producers;    /* handles open here, see lib/ends.h */
+    qr_atomic_u32 consumers;    /* the same */
     qr_atomic_u32 frames_high;  /* 1 + the highest frame that has storage: bound of scans */
     qr_atomic_u32 frames_extra; /* frames beyond frames_base that have storage */
     qr_atomic_u32 group_count;

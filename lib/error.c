@@ -28,6 +28,8 @@ static const struct entry entries[] = {
     ENTRY(QUIRE_TIMEDOUT, "The deadline passed"),
     ENTRY(QUIRE_CORRUPT, "A message failed its checks and was stepped over"),
     ENTRY(QUIRE_UNSYNCED, "The message was sent; the deadline passed before it was durable"),
+    ENTRY(QUIRE_ENDED,
+          "The other side has gone: no producer and no message is left, or no consumer"),
     ENTRY(QUIRE_EMSGSIZE, "The message is larger than any page of this channel can hold"),
     ENTRY(QUIRE_EINVAL, "An argument or option is out of its range"),
     ENTRY(QUIRE_ESTATE, "The call is not allowed in the present state of the handle"),

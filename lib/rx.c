@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <lib/ends.h>
 #include <lib/group.h>
 #include <lib/handles.h>
 #include <lib/recycle.h>
 #include <lib/rx.h>
 #include <lib/select.h>
+#include <lib/stat.h>
+#include <lib/tx.h>
 #include <lib/wait.h>
 #include <pages/base/checksum.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define RUN_DEFAULT 64u
-#define RUN_ENDED   1 /* of look(): only voids were left in the run */
+#define RUN_ENDED   1         /* of look(): only voids were left in the run */
+#define MEMBER_NS   10000000u /* how long a member may be silent about a run it has received */
 
 static __attribute__((noinline)) int checksum_holds(uint64_t position, const unsigned char *at,
                                                     const struct qr_record *record)
@@ -104,7 +108,7 @@ static int look_back(struct quire_rx *rx, struct quire_msg *msg)
 }
 
 /* The next message, if there is one now; not taken yet, but for a corrupt one. */
-static int look_now(struct quire_rx *rx, struct quire_msg *msg)
+static int find(struct quire_rx *rx, struct quire_msg *msg)
 {
     for (;;) {
         int rc = 0;
@@ -127,6 +131,34 @@ static int look_now(struct quire_rx *rx, struct quire_msg *msg)
     }
 }
 
+/*
+ * Nothing was found and no producer is open: is that the end? A message, or a loss, of the last one
+ * may have come after the look. And what another member has claimed is not delivered before it has
+ * received it; it says so here, when it looks for more, to those who could not be told the end.
+ */
+static __attribute__((noinline)) int find_last(struct quire_rx *rx, struct quire_msg *msg)
+{
+    int rc = find(rx, msg);
+    if (rc == 0)
+        return 0;
+    if (rx->told != rx->end && !qr_run_held(rx)) {
+        rx->told = rx->end;
+        qr_ends_tell(rx->channel, rx->group);
+    }
+    if (rc != QUIRE_EAGAIN || !rx->ends)
+        return rc;
+    return qr_group_left(rx->channel, rx->group, UINT64_MAX, 1) == 0 ? QUIRE_ENDED : QUIRE_EAGAIN;
+}
+
+/* As find(); QUIRE_ENDED when there will never be one and the handle wants to be told. */
+static int look_now(struct quire_rx *rx, struct quire_msg *msg)
+{
+    int rc = find(rx, msg);
+    if ((rc == QUIRE_EAGAIN || rc == QUIRE_PAGE_END) && qr_ends_over(&rx->channel->producers))
+        rc = find_last(rx, msg);
+    return rc;
+}
+
 /* Registers, looks once more, sleeps. 0 when it is time to look again, or what was found. */
 static int sleep_for_message(struct quire_rx *rx, struct quire_msg *msg, uint64_t deadline_ns)
 {
@@ -144,6 +176,11 @@ static int sleep_for_message(struct quire_rx *rx, struct quire_msg *msg, uint64_
     }
     if (qr_group_acks(rx->group))
         deadline_ns = qr_leases_next(rx->group, deadline_ns);
+    /* A member that has received the last message and does not look for more wakes nobody. */
+    if (rx->ends && qr_ends_over(&rx->channel->producers)) {
+        uint64_t look_ns = qr_now() + MEMBER_NS;
+        deadline_ns = look_ns < deadline_ns ? look_ns : deadline_ns;
+    }
     rx->woken |= qr_sleep_wait(&sleep, deadline_ns);
     return QUIRE_EAGAIN;
 }
@@ -379,7 +416,7 @@ static int check_options(const struct quire_rx_options *o)
     if (!o)
         return 0;
     if (o->size != sizeof(*o) || o->wait > QUIRE_WAIT_BUSY || o->run_max > QR_RUN_MAX ||
-        o->reserved0 != 0)
+        (o->flags & ~(uint32_t)QUIRE_RX_ENDS) != 0)
         return QUIRE_EINVAL;
     for (size_t i = 0; i < sizeof(o->reserved) / sizeof(o->reserved[0]); i++)
         if (o->reserved[i] != 0)
@@ -399,6 +436,7 @@ static struct quire_rx *rx_new(struct quire *ch, const struct quire_rx_options *
     rx->record_units_max = (uint32_t)(ch->capacity_units - 1);
     rx->run_max = options && options->run_max ? options->run_max : RUN_DEFAULT;
     rx->wait = options && options->wait ? options->wait : ch->wait;
+    rx->ends = options && (options->flags & QUIRE_RX_ENDS) != 0;
     rx->bell.fd = -1;
     return rx;
 }
@@ -447,8 +485,11 @@ int quire_rx_subscribe(quire_t *ch, const char *name, const struct quire_where *
         return -ENOMEM;
     pthread_mutex_lock(&ch->lock);
     int rc = qr_closed(ch) ? QUIRE_CLOSED : join(rx, name, where, options ? options->group : NULL);
-    if (rc == 0)
+    if (rc == 0) {
+        if (qr_ends_enter(&ch->consumers))
+            qr_tx_ends(ch);
         qr_channel_ref(ch);
+    }
     pthread_mutex_unlock(&ch->lock);
     if (rc != 0) {
         free(rx);
@@ -473,9 +514,12 @@ void quire_rx_close(quire_rx_t *rx)
     qr_sub_relaxed(&rx->group->block->members, 1u); /* relaxed: a hint */
     if (!returned)
         qr_handle_free(ch, rx->index);
+    if (qr_ends_leave(&ch->consumers))
+        qr_tx_ends(ch); /* those of them that sleep are woken below, as for a page */
     pthread_mutex_unlock(&ch->lock);
     qr_full_fence(); /* against a sleeper's fence, where membarrier is refused */
-    if (returned)
+    /* Without producers a member may have waited for what this one had claimed and has received. */
+    if (returned || qr_ends_over(&ch->producers))
         qr_wake_group(ch, rx->group, 1);
     qr_freed(ch, ch->view.live);
     free(rx);

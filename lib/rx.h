@@ -51,6 +51,8 @@ struct quire_rx {
     int patient;            /* this receive may wait: a moment's patience may earn a longer run */
     uint32_t impatience;    /* claims to come that take what is there at once */
     uint32_t patience_lost; /* times in a row that patience earned nothing */
+    int ends;               /* it is told when the last producer has gone */
+    uint64_t told;          /* end of the run that others were told is received */
     struct quire_lost lost;
     /* Ack groups only. */
     struct qr_lease_page leases; /* of the page at hand */

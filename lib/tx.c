@@ -10,6 +10,7 @@
 #include <lib/account.h>
 #include <lib/commit.h>
 #include <lib/copy.h>
+#include <lib/ends.h>
 #include <lib/handles.h>
 #include <lib/pace.h>
 #include <lib/turn.h>
@@ -80,6 +81,12 @@ static uint64_t add_claim(const struct quire_tx *tx, uint64_t units, uint64_t co
     return old;
 }
 
+/* Nobody is there to receive, and the handle wants to be told. */
+static int ended(const struct quire_tx *tx)
+{
+    return tx->ends && qr_ends_over(&tx->channel->consumers);
+}
+
 /* No page is free. 0 when it is time to look again. */
 static int wait_for_space(struct quire_tx *tx, struct qr_pause *pause)
 {
@@ -96,15 +103,15 @@ static int wait_for_space(struct quire_tx *tx, struct qr_pause *pause)
         return 0;
     struct qr_sleep sleep;
     qr_sleep_space(ch, &sleep);
-    if (qr_closed(ch) || qr_poisoned(ch) || qr_turn(ch, &place) != QUIRE_FULL)
+    if (qr_closed(ch) || qr_poisoned(ch) || ended(tx) || qr_turn(ch, &place) != QUIRE_FULL)
         qr_sleep_cancel(&sleep);
     else
         (void)qr_sleep_wait(&sleep, pause->deadline_ns);
     return 0;
 }
 
-/* Claims count slots and units together. 0 and *claimed; QUIRE_FULL, TIMEDOUT, CLOSED or an error.
- */
+/* Claims count slots and units together. 0 and *claimed; QUIRE_FULL, TIMEDOUT, CLOSED, ENDED or an
+ * error. */
 static int claim(struct quire_tx *tx, uint64_t units, uint32_t count, uint64_t deadline_ns,
                  struct qr_claimed *claimed)
 {
@@ -115,6 +122,8 @@ static int claim(struct quire_tx *tx, uint64_t units, uint32_t count, uint64_t d
             return QUIRE_CLOSED;
         if (qr_poisoned(ch))
             return QUIRE_EPOISONED;
+        if (ended(tx))
+            return QUIRE_ENDED;
         if (!tx->claim) {
             struct qr_place place;
             int rc = qr_turn(ch, &place);
@@ -399,12 +408,22 @@ static int check_options(const struct quire_tx_options *o)
 {
     if (!o)
         return 0;
-    if (o->size != sizeof(*o) || o->wait > QUIRE_WAIT_BUSY)
+    if (o->size != sizeof(*o) || o->wait > QUIRE_WAIT_BUSY ||
+        (o->flags & ~(uint32_t)QUIRE_TX_ENDS) != 0 || o->reserved0 != 0)
         return QUIRE_EINVAL;
     for (size_t i = 0; i < sizeof(o->reserved) / sizeof(o->reserved[0]); i++)
         if (o->reserved[i] != 0)
             return QUIRE_EINVAL;
     return 0;
+}
+
+/* Opens the handle's fast way. */
+static void admit(struct quire_tx *tx)
+{
+    int paced = tx->sync_mask != UINT64_MAX;
+    /* relaxed, both: as in qr_tx_shut. */
+    qr_store_relaxed(&tx->fast_limit, paced ? 0 : tx->limit);
+    qr_store_relaxed(&tx->paced_limit, paced ? tx->limit : 0);
 }
 
 static struct quire_tx *tx_new(struct quire *ch, const struct quire_tx_options *options)
@@ -423,11 +442,9 @@ static struct quire_tx *tx_new(struct quire *ch, const struct quire_tx_options *
     tx->checksum = ch->checksum;
     tx->position = QR_POSITION_NONE;
     tx->wait = options && options->wait ? options->wait : ch->wait;
-    uint64_t limit = !plain ? 0 : (room < QR_COPY_INLINE_MAX ? room : QR_COPY_INLINE_MAX) + 1;
-    int paced = tx->sync_mask != UINT64_MAX;
-    /* relaxed, both: nobody else has the handle yet. */
-    qr_store_relaxed(&tx->fast_limit, paced ? 0 : limit);
-    qr_store_relaxed(&tx->paced_limit, paced ? limit : 0);
+    tx->ends = options && (options->flags & QUIRE_TX_ENDS) != 0;
+    tx->limit = !plain ? 0 : (room < QR_COPY_INLINE_MAX ? room : QR_COPY_INLINE_MAX) + 1;
+    admit(tx);
     return tx;
 }
 
@@ -437,6 +454,24 @@ void qr_tx_shut_all(struct quire *ch)
     for (uint32_t i = 0; i < QR_HANDLES; i++)
         if (ch->tx[i])
             qr_tx_shut(ch->tx[i]);
+    pthread_mutex_unlock(&ch->tx_lock);
+}
+
+void qr_tx_ends(struct quire *ch)
+{
+    int over = qr_ends_over(&ch->consumers);
+    pthread_mutex_lock(&ch->tx_lock);
+    /* Who closes or poisons the channel says so before it shuts the handles, under this lock. */
+    int stays_shut = qr_closed(ch) || qr_poisoned(ch);
+    for (uint32_t i = 0; i < QR_HANDLES; i++) {
+        struct quire_tx *tx = ch->tx[i];
+        if (!tx || !tx->ends)
+            continue;
+        if (over)
+            qr_tx_shut(tx);
+        else if (!stays_shut)
+            admit(tx);
+    }
     pthread_mutex_unlock(&ch->tx_lock);
 }
 
@@ -467,8 +502,9 @@ int quire_tx_open(quire_t *ch, const struct quire_tx_options *options, quire_tx_
         tx->index = (uint32_t)index;
         list(ch, tx->index, tx);
         qr_handle_publish(ch, tx->index, QR_HANDLE_TX);
-        if (qr_poisoned(ch))
+        if (qr_poisoned(ch) || ended(tx))
             qr_tx_shut(tx);
+        qr_ends_enter(&ch->producers);
         qr_channel_ref(ch);
     }
     pthread_mutex_unlock(&ch->lock);
@@ -492,7 +528,10 @@ void quire_tx_close(quire_tx_t *tx)
     pthread_mutex_lock(&ch->lock);
     list(ch, tx->index, NULL);
     qr_handle_free(ch, tx->index);
+    int last = qr_ends_leave(&ch->producers);
     pthread_mutex_unlock(&ch->lock);
     free(tx);
+    if (last)
+        qr_wake_consumers(ch); /* all of them: each may have been waiting for just this */
     (void)qr_channel_unref(ch);
 }

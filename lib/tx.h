@@ -35,6 +35,8 @@ struct quire_tx {
     int reserved;                 /* a reservation is open */
     struct qr_claimed claimed;    /* it */
     uint64_t reserved_size;
+    uint64_t limit; /* of the one of the two ways that is its own, while that is open */
+    int ends;       /* it is told when the last consumer has gone */
 };
 
 /* Quire_close: from now on every call of the handle goes the slow way and finds the channel closed.
@@ -48,5 +50,8 @@ static inline void qr_tx_shut(struct quire_tx *tx)
 
 /* The same for all of them. */
 void qr_tx_shut_all(struct quire *ch);
+/* The first consumer came or the last one went: shuts the handles that want to be told, or opens
+ * them again. Under ch->lock. */
+void qr_tx_ends(struct quire *ch);
 
 #endif

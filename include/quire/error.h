@@ -22,6 +22,8 @@ enum quire_error {
     QUIRE_TIMEDOUT = -5006, /* the deadline passed */
     QUIRE_CORRUPT = -5007,  /* one message failed its checks; it was stepped over */
     QUIRE_UNSYNCED = -5008, /* sent, and not known to be durable when the deadline passed */
+    QUIRE_ENDED = -5009,    /* no producer is left and everything was delivered; or, to a send, no
+                               consumer is left */
     /* Refusals: the call cannot be carried out as asked. */
     QUIRE_EMSGSIZE = -5020,  /* the message can never fit in a page of this channel */
     QUIRE_EINVAL = -5021,    /* an argument or option is out of its range */

@@ -36,9 +36,9 @@ QUIRE_API QUIRE_MUST_CHECK int quire_dispatch(quire_t *channel);
 /*
  * Makes the handle's descriptor, on first use, and returns it; readable at first. From then on a
  * receive that finds nothing makes it unreadable, and whatever a receive could find makes it
- * readable again: a message, a returned run, a loss, a closed channel. It may be readable with
- * nothing to receive. Owned by the handle: valid until quire_rx_close.
- * Returns the descriptor or -errno. The thread that owns the handle.
+ * readable again: a message, a returned run, a loss, a closed channel, QUIRE_ENDED. It may be
+ * readable with nothing to receive. Owned by the handle: valid until quire_rx_close. Returns the
+ * descriptor or -errno. The thread that owns the handle.
  */
 QUIRE_API QUIRE_MUST_CHECK int quire_rx_fd(quire_rx_t *rx);
 

@@ -16,12 +16,16 @@ QUIRE_BEGIN_DECLS
 
 typedef struct quire_rx quire_rx_t;
 
+enum quire_rx_flags {
+    QUIRE_RX_ENDS = 1u << 0 /* be told when nothing will come: QUIRE_ENDED */
+};
+
 struct quire_rx_options {
     uint32_t size;    /* sizeof(struct quire_rx_options) */
     uint32_t wait;    /* enum quire_wait: how to wait for a message */
     uint32_t run_max; /* messages one claim may take ahead, 1..255; default 64. Small for slow
                          handlers that should share evenly, large for throughput */
-    uint32_t reserved0;
+    uint32_t flags;   /* enum quire_rx_flags */
     /* What the group is to be; NULL: as it is, or AUTO when it is new. A group that exists must be
      * of this mode. */
     const struct quire_group_options *group;
@@ -88,6 +92,11 @@ QUIRE_API void quire_rx_close(quire_rx_t *rx);
  *                   quire_rx_lost has the account. Receive again to go on.
  *   QUIRE_CORRUPT   the bytes at the next position are not a valid message; it was stepped over.
  *   QUIRE_CLOSED    the channel was closed.
+ *   QUIRE_ENDED     with QUIRE_RX_ENDS, in place of waiting, QUIRE_EAGAIN and QUIRE_TIMEDOUT:
+ *                   producers were open since the channel was opened, none is now, and the group
+ *                   has received everything. Who waits is woken for it. Every call says so until a
+ *                   producer is opened. What another member has claimed and not yet received may
+ *                   come back to the group, so the others wait until it has received it or closed.
  * Positions a handle sees are strictly increasing, but for messages marked QUIRE_MSG_RETURNED.
  * Progress: lock-free; no system call, fence or clock while messages are waiting. A message that
  * a producer has claimed but not yet published is waited for by one member only.

@@ -16,17 +16,23 @@ QUIRE_BEGIN_DECLS
 
 typedef struct quire_tx quire_tx_t;
 
-struct quire_tx_options {
-    uint32_t size; /* sizeof(struct quire_tx_options) */
-    uint32_t wait; /* enum quire_wait: how to wait for a free page */
-    uint64_t reserved[4];
+enum quire_tx_flags {
+    QUIRE_TX_ENDS = 1u << 0 /* be told when nobody is there to receive: QUIRE_ENDED */
 };
-#define QUIRE_TX_OPTIONS_INIT               \
-    {                                       \
-        sizeof(struct quire_tx_options), 0, \
-        {                                   \
-            0                               \
-        }                                   \
+
+struct quire_tx_options {
+    uint32_t size;  /* sizeof(struct quire_tx_options) */
+    uint32_t wait;  /* enum quire_wait: how to wait for a free page */
+    uint32_t flags; /* enum quire_tx_flags */
+    uint32_t reserved0;
+    uint64_t reserved[3];
+};
+#define QUIRE_TX_OPTIONS_INIT                     \
+    {                                             \
+        sizeof(struct quire_tx_options), 0, 0, 0, \
+        {                                         \
+            0                                     \
+        }                                         \
     }
 
 /* One message of a batch. */
@@ -58,8 +64,10 @@ QUIRE_API void quire_tx_close(quire_tx_t *tx);
  * a QUIRE_EPOISONED of EACH: the message may have been seen, and is not known to be durable.
  * EACH, and the deadline passes while the message is on its way to the disk, or no commit can be
  * made: QUIRE_UNSYNCED. It was sent, at quire_tx_position. quire_tx_try_send waits for the disk,
- * not for a page. Progress: lock-free while pages are free; no system call unless a page must be
- * made or a sleeping consumer woken.
+ * not for a page. QUIRE_ENDED, to a handle with QUIRE_TX_ENDS: consumers were open since the
+ * channel was opened, and none is now in any group; nothing was sent, and who waits for a page is
+ * woken for it. Sending goes on when a consumer is opened. Progress: lock-free while pages are
+ * free; no system call unless a page must be made or a sleeping consumer woken.
  */
 QUIRE_API QUIRE_MUST_CHECK int quire_tx_send(quire_tx_t *tx, const void *data, size_t size);
 QUIRE_API QUIRE_MUST_CHECK int quire_tx_try_send(quire_tx_t *tx, const void *data, size_t size);

@@ -27,6 +27,8 @@ extern const struct test_table loop_table;
 extern const struct test_table select_table;
 extern const struct test_table serve_table;
 extern const struct test_table close_table;
+extern const struct test_table ends_table;
+extern const struct test_table ends_tx_table;
 extern const struct test_table stat_table;
 extern const struct test_table random_table;
 /* Directory cells only. */

@@ -249,7 +249,13 @@ static void handle_options(void)
     tx_options.wait = 4;
     CHECK_CODE(quire_tx_open(channel, &tx_options, &tx), QUIRE_EINVAL);
     tx_options.wait = 0;
-    tx_options.reserved[3] = 1;
+    tx_options.flags = QUIRE_TX_ENDS << 1;
+    CHECK_CODE(quire_tx_open(channel, &tx_options, &tx), QUIRE_EINVAL);
+    tx_options.flags = 0;
+    tx_options.reserved0 = 1;
+    CHECK_CODE(quire_tx_open(channel, &tx_options, &tx), QUIRE_EINVAL);
+    tx_options.reserved0 = 0;
+    tx_options.reserved[2] = 1;
     CHECK_CODE(quire_tx_open(channel, &tx_options, &tx), QUIRE_EINVAL);
 
     rx_options.size = 0;
@@ -261,9 +267,9 @@ static void handle_options(void)
     rx_options.run_max = 256;
     CHECK_CODE(quire_rx_subscribe(channel, "g", NULL, &rx_options, &rx), QUIRE_EINVAL);
     rx_options.run_max = 255;
-    rx_options.reserved0 = 1;
+    rx_options.flags = QUIRE_RX_ENDS << 1;
     CHECK_CODE(quire_rx_subscribe(channel, "g", NULL, &rx_options, &rx), QUIRE_EINVAL);
-    rx_options.reserved0 = 0;
+    rx_options.flags = 0;
     rx_options.reserved[0] = 1;
     CHECK_CODE(quire_rx_subscribe(channel, "g", NULL, &rx_options, &rx), QUIRE_EINVAL);
     CHECK_EQ(stat_of(channel).handles, 0);
@@ -285,7 +291,7 @@ static void codes_have_names(void)
         QUIRE_CLOSED, QUIRE_TIMEDOUT,  QUIRE_CORRUPT,  QUIRE_EMSGSIZE,  QUIRE_EINVAL,
         QUIRE_ESTATE, QUIRE_EHANDLES,  QUIRE_ERDONLY,  QUIRE_ETOOSMALL, QUIRE_ENOENT,
         QUIRE_EEXIST, QUIRE_ENOTQUIRE, QUIRE_EVERSION, QUIRE_EBADFILE,  QUIRE_EBUSY,
-        QUIRE_ENOSPC, QUIRE_EPERM,
+        QUIRE_ENOSPC, QUIRE_EPERM,     QUIRE_ENDED,
     };
     size_t count = sizeof(codes) / sizeof(codes[0]);
 

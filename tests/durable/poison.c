@@ -422,6 +422,38 @@ static void pages_that_cannot_be_mapped(void)
     disk_end();
 }
 
+/* A consumer that comes opens the handles again that were shut when the last one went: not now. */
+static void handles_that_are_opened_again(void)
+{
+    struct quire_options options = rig_options(QUIRE_DURABLE_NONE, 8);
+    struct quire_tx_options tx_options = QUIRE_TX_OPTIONS_INIT;
+    quire_tx_t *tx;
+    quire_rx_t *rx;
+    struct rig rig;
+    options.checksum = QUIRE_CHECKSUM_OFF; /* with them there is no short way that could be open */
+    disk_begin();
+    rig_open(&rig, &options);
+    tx_options.flags = QUIRE_TX_ENDS;
+    CHECK_OK(quire_tx_open(rig.channel, &tx_options, &tx));
+    for (int turn = 0; turn < 2; turn++) {
+        CHECK_OK(quire_rx_subscribe(rig.channel, "g", NULL, NULL, &rx));
+        CHECK_OK(quire_tx_send(tx, "x", 1));
+        quire_rx_close(rx);
+        CHECK_CODE(quire_tx_send(tx, "x", 1), QUIRE_ENDED);
+    }
+    qr_io_fault_kind(QR_IO_FDATASYNC, 1, EIO, 0);
+    CHECK_CODE(quire_sync(rig.channel, UINT64_MAX, QUIRE_FOREVER), QUIRE_EPOISONED);
+    CHECK(qr_io_fault_hit());
+    qr_io_fault(0, 0, 0);
+    CHECK_OK(quire_rx_subscribe(rig.channel, "g", NULL, NULL, &rx));
+    CHECK_CODE(quire_tx_send(tx, "x", 1), QUIRE_EPOISONED);
+    quire_rx_close(rx);
+    quire_tx_close(tx);
+    rig_close(&rig);
+    disk_end();
+    temp_remove(rig.path);
+}
+
 static const struct test_case cases[] = {
     {"poison_a_sync_of_a_send_fails_once", a_sync_of_a_send_fails_once, 0},
     {"poison_a_sync_of_the_directory_fails_once", a_sync_of_the_directory_fails_once, 0},
@@ -432,5 +464,6 @@ static const struct test_case cases[] = {
     {"poison_a_committer_is_killed", a_committer_is_killed, 0},
     {"poison_commits_that_cannot_be_made_again", commits_that_cannot_be_made_again, 0},
     {"poison_pages_that_cannot_be_mapped", pages_that_cannot_be_mapped, 0},
+    {"poison_handles_that_are_opened_again", handles_that_are_opened_again, 0},
 };
 const struct test_table poison_table = TEST_TABLE(cases);

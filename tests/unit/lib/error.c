@@ -82,7 +82,7 @@ Test(error, own_codes_are_no_system_errors)
 
 Test(error, unknown_codes_get_a_sentence)
 {
-    const int unknown[] = {INT_MIN, -5000, -5009, -5019, -5050, -5061, -4095, -100000};
+    const int unknown[] = {INT_MIN, -5000, -5010, -5019, -5050, -5061, -4095, -100000};
     for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
         cr_expect_str_eq(quire_strerror(unknown[i]), "Unknown result code");
         cr_expect_str_eq(quire_errname(unknown[i]), "unknown");
