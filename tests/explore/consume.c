@@ -31,6 +31,7 @@ uint32_t world_subscribe(struct world *w, uint32_t group, const struct quire_whe
     rx->group = group;
     options.run_max = run_max;
     options.wait = wait;
+    options.flags = w->rx_ends && !w->finishing ? QUIRE_RX_ENDS : 0;
     if (is_new) {
         g->used = 1;
         group_begin(w, group, where);
@@ -83,6 +84,7 @@ void world_rx_close(struct world *w, uint32_t index)
 {
     struct world_rx *rx = &w->rx[index];
     give_back(rx);
+    rx->leaving = 1;
     quire_rx_close(rx->rx);
     rx->rx = NULL;
     sched_note("rx%u closed", index);
@@ -159,6 +161,13 @@ static int other_answer(struct world *w, uint32_t index, int rc, uint64_t begin)
         }
         sched_note("rx%u nothing", index);
         return 0;
+    case QUIRE_ENDED:
+        if (!w->rx_ends) {
+            sched_fail("receive: ended though nobody has asked to be told");
+        }
+        w->group[w->rx[index].group].ended = 1;
+        sched_progress();
+        return -1;
     case QUIRE_CLOSED:
         if (!w->closed) {
             sched_fail("receive: closed though nobody has closed the channel");
@@ -264,6 +273,26 @@ void world_recv_sleeping(struct world *w, uint32_t index)
         } else {
             got_message(w, index, &msg);
         }
+    }
+}
+
+void world_recv_ended(struct world *w, uint32_t index)
+{
+    struct world_rx *rx = &w->rx[index];
+    struct quire_msg msg;
+    int rc;
+    while ((rc = quire_rx_recv(rx->rx, &msg)) != QUIRE_ENDED) {
+        if (rc) {
+            other_answer(w, index, rc, 0);
+        } else {
+            got_message(w, index, &msg);
+        }
+    }
+    sched_note("rx%u ended", index);
+    w->group[rx->group].ended = 1; /* what comes now is found in world_finish */
+    sched_progress();
+    if (quire_rx_try_recv(rx->rx, &msg) != QUIRE_ENDED) {
+        sched_fail("the end was told and is not told again");
     }
 }
 

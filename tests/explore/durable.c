@@ -201,6 +201,12 @@ static int readable(int fd)
     return __real_poll(&p, 1, 0) == 1;
 }
 
+/* Who is told the end waits for that, not for the last message. */
+static int bell_done(const struct world *w, uint32_t group)
+{
+    return w->rx_ends ? w->group[group].ended : world_group_done(w, group);
+}
+
 void do_recv_bell(void *argument)
 {
     const struct actor *a = argument;
@@ -209,12 +215,12 @@ void do_recv_bell(void *argument)
     if (fd < 0) {
         sched_fail("quire_rx_fd: %s", quire_errname(fd));
     }
-    while (!world_group_done(a->w, rx->group)) {
+    while (!bell_done(a->w, rx->group)) {
         if (world_try_recv(a->w, a->index) != 0) {
             continue;
         }
         /* Another member may have had the last one. */
-        while (!readable(fd) && !world_group_done(a->w, rx->group)) {
+        while (!readable(fd) && !bell_done(a->w, rx->group)) {
             sched_spin();
         }
     }

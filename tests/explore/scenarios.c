@@ -295,6 +295,12 @@ const struct scenario scenarios[] = {
     {"durable-fails-keeper", "a sync of the engine fails once", setup_durable_fails_keeper},
     {"bell", "a consumer polls its descriptor", setup_bell},
     {"bell-members", "one member polls, another sleeps", setup_bell_members},
+    {"ends", "a consumer sleeps until its producer has gone", setup_ends},
+    {"ends-producers", "until both producers have gone", setup_ends_producers},
+    {"ends-members", "two members sleep until the producer has gone", setup_ends_members},
+    {"ends-leave", "one of them leaves in the middle", setup_ends_leave},
+    {"ends-bell", "a consumer polls until its producer has gone", setup_ends_bell},
+    {"ends-space", "producers send until the consumers have gone", setup_ends_space},
     {"stat", "figures are read meanwhile", setup_stat},
 };
 const unsigned scenarios_count = sizeof scenarios / sizeof scenarios[0];

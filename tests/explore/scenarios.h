@@ -44,6 +44,14 @@ void setup_checked(struct world *w);
 void setup_yield(struct world *w);
 void setup_stat(struct world *w);
 
+/* ends.c */
+void setup_ends(struct world *w);
+void setup_ends_producers(struct world *w);
+void setup_ends_members(struct world *w);
+void setup_ends_leave(struct world *w);
+void setup_ends_bell(struct world *w);
+void setup_ends_space(struct world *w);
+
 extern const struct scenario scenarios[];
 extern const unsigned scenarios_count;
 

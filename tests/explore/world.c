@@ -83,7 +83,9 @@ void world_plan(struct world *w, uint32_t messages)
 
 void world_tx_open(struct world *w, uint32_t tx)
 {
-    int rc = quire_tx_open(w->channel, NULL, &w->tx[tx]);
+    struct quire_tx_options options = QUIRE_TX_OPTIONS_INIT;
+    options.flags = w->tx_ends && !w->finishing ? QUIRE_TX_ENDS : 0;
+    int rc = quire_tx_open(w->channel, &options, &w->tx[tx]);
     if (rc) {
         sched_fail("quire_tx_open: %s", quire_errname(rc));
     }
@@ -203,6 +205,40 @@ void world_send_sleeping(struct world *w, uint32_t tx, uint32_t size)
         sched_fail("quire_tx_send: %s (%d)", quire_errname(rc), rc);
     }
     sent_end(w, sent);
+}
+
+/* Consumers whose close has not begun, or not ended. */
+static uint32_t consumers(const struct world *w, int leaving)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < w->rxs; i++) {
+        n += w->rx[i].rx && (leaving || !w->rx[i].leaving) ? 1u : 0u;
+    }
+    return n;
+}
+
+/* The end must be told once the last close has ended, and not before it has begun. */
+int world_send_ended(struct world *w, uint32_t tx, uint32_t size)
+{
+    unsigned char bytes[QUIRE_PAGE_SIZE_MIN];
+    struct world_sent *sent = sent_begin(w, tx, size);
+    world_payload_fill(bytes, tx, sent->seq, size);
+    uint32_t before = consumers(w, 1);
+    int rc = quire_tx_send(w->tx[tx], bytes, size);
+    if (rc == 0) {
+        sent_end(w, sent);
+        if (before == 0) {
+            sched_fail("a message was sent though nobody is left");
+        }
+        return 1;
+    }
+    if (rc != QUIRE_ENDED || consumers(w, 0) > 0) {
+        sched_fail("quire_tx_send: %s (%d), with %u consumers", quire_errname(rc), rc,
+                   consumers(w, 0));
+    }
+    sent->end = sched_tick();
+    sched_note("tx%u ended", tx);
+    return 0;
 }
 
 /* The batch may be cut; each message's place but the last one's is known from its delivery. */
@@ -366,8 +402,13 @@ void world_finish(struct world *w)
         return;
     }
     for (uint32_t g = 0; g < WORLD_GROUPS; g++) {
+        uint32_t before = w->group[g].delivered;
         if (w->group[g].used) {
             drain(w, g);
+        }
+        if (w->group[g].ended && w->group[g].delivered != before) {
+            sched_fail("I1: g%u was told the end with %u messages to come", g,
+                       w->group[g].delivered - before);
         }
     }
     check_stat(w);

@@ -58,6 +58,7 @@ struct world_borrow {
 struct world_rx {
     quire_rx_t *rx;
     uint32_t group;
+    int leaving;       /* its close has begun */
     uint64_t next_min; /* I2: positions below it have been passed */
     uint32_t borrows;
     struct world_borrow borrow[WORLD_BORROW];
@@ -73,6 +74,7 @@ struct world_group {
     struct quire_where where;
     uint64_t lost; /* as told by LAPPED */
     uint32_t delivered;
+    int ended; /* a member was told that nothing will come */
 };
 
 struct world {
@@ -84,6 +86,8 @@ struct world {
     int abandoned;      /* it did so while messages were on their way */
     int finishing;      /* what runs now is world_finish */
     int durable;        /* sends return when durable, or a sync fails: the pool is not tried */
+    int rx_ends;        /* consumers are told when the producers have gone */
+    int tx_ends;        /* producers, when the consumers have */
     quire_tx_t *tx[WORLD_TX];
     uint32_t tx_seq[WORLD_TX];
     struct world_rx rx[WORLD_RX];
@@ -117,6 +121,8 @@ void world_send(struct world *w, uint32_t tx, uint32_t size);
 int world_send_or_poisoned(struct world *w, uint32_t tx, uint32_t size);
 /* The same with the call that sleeps (BLOCK). */
 void world_send_sleeping(struct world *w, uint32_t tx, uint32_t size);
+/* The same where tx_ends is set: 0 when nobody is left to receive it. */
+int world_send_ended(struct world *w, uint32_t tx, uint32_t size);
 /* One try. Returns 1 when it was sent, 0 when the channel was full. */
 int world_try_send(struct world *w, uint32_t tx, uint32_t size);
 /* The same where a page must be free: nobody waits for a producer that stands still. */
@@ -145,6 +151,8 @@ int world_try_recv_copy(struct world *w, uint32_t rx);
 void world_recv(struct world *w, uint32_t rx, uint32_t count);
 /* The same with the call that sleeps; ends when the channel is closed. */
 void world_recv_sleeping(struct world *w, uint32_t rx);
+/* The same where rx_ends is set: ends when it is told the end. */
+void world_recv_ended(struct world *w, uint32_t rx);
 /* 1 when the group was given, or told the loss of, everything planned. */
 int world_group_done(const struct world *w, uint32_t group);
 /* Waits until every group is done. */
