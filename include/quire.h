@@ -13,6 +13,7 @@
  *   quire/sync.h      durability: sync, durable position
  *   quire/loop.h      descriptors for event loops
  *   quire/select.h    sets of consumer handles that are waited for together
+ *   quire/drain.h     what is left when a channel is shut down
  *   quire/stat.h      what a channel holds and who holds it
  *   quire/doctor.h    what the machine and a file system do for a channel
  */
@@ -22,6 +23,7 @@
 #include <quire/ack.h>
 #include <quire/channel.h>
 #include <quire/doctor.h>
+#include <quire/drain.h>
 #include <quire/error.h>
 #include <quire/group.h>
 #include <quire/loop.h>

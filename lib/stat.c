@@ -315,6 +315,23 @@ static uint64_t left_behind(struct quire *ch, uint64_t head, uint64_t until, uin
     return n;
 }
 
+uint64_t qr_claims_end(struct quire *ch)
+{
+    uint64_t page = qr_load_acquire(&ch->view.live->tail_page); /* [A10 tail] pairs with R10 */
+    struct qr_place place;
+    uint64_t slots =
+        qr_locate(ch, page, &place) == 0 ? page_extent(ch, place.frame, page).slots : 0;
+    /* The tail may lag by one. */
+    while (qr_locate(ch, page + 1, &place) == 0) {
+        uint64_t next = page_extent(ch, place.frame, page + 1).slots;
+        if (next == 0)
+            break;
+        page++;
+        slots = next;
+    }
+    return QUIRE_POSITION(page, slots);
+}
+
 /* The intent of a line, and what of it is not delivered. */
 static uint64_t read_run(struct quire *ch, uint32_t index, struct qr_holding *run)
 {

@@ -14,4 +14,7 @@
 uint64_t qr_group_left(struct quire *ch, const struct qr_group *group, uint64_t until,
                        uint64_t most);
 
+/* The position behind every message that was claimed before the call. */
+uint64_t qr_claims_end(struct quire *ch);
+
 #endif

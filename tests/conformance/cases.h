@@ -29,6 +29,7 @@ extern const struct test_table serve_table;
 extern const struct test_table close_table;
 extern const struct test_table ends_table;
 extern const struct test_table ends_tx_table;
+extern const struct test_table drain_table;
 extern const struct test_table stat_table;
 extern const struct test_table random_table;
 /* Directory cells only. */

@@ -422,6 +422,42 @@ static void pages_that_cannot_be_mapped(void)
     disk_end();
 }
 
+/* What cannot be made durable is told, after the groups have had their time. */
+static void drains(void)
+{
+    struct quire_options options = rig_options(QUIRE_DURABLE_INTERVAL, 8);
+    struct quire_left left;
+    quire_rx_t *rx;
+    struct rig rig;
+    options.sync_delay_ns = 3600000 * CLOCK_MS;
+    disk_begin();
+    rig_open(&rig, &options);
+    CHECK_OK(quire_rx_subscribe(rig.channel, "g", NULL, NULL, &rx));
+    quire_rx_close(rx);
+    CHECK_OK(rig_send(&rig));
+    qr_io_fault_kind(QR_IO_FDATASYNC, 1, EIO, 0);
+    CHECK_CODE(quire_drain(rig.channel, clock_now() + 20 * CLOCK_MS, &left), QUIRE_EPOISONED);
+    CHECK(qr_io_fault_hit());
+    qr_io_fault(0, 0, 0);
+    CHECK_EQ(left.unsynced, 1);
+    CHECK_EQ(left.messages, 1);
+    CHECK_EQ(rig_receive(rig.channel, "g", 0), 1);
+    CHECK_CODE(quire_drain(rig.channel, QUIRE_FOREVER, &left), QUIRE_EPOISONED);
+    CHECK_EQ(left.unsynced, 1);
+    CHECK_EQ(left.messages, 0);
+    CHECK_CODE(quire_drain(rig.channel, 0, &left), QUIRE_EPOISONED);
+    rig_close(&rig);
+    /* In a mode that promises nothing, nothing is missing. */
+    options = rig_options(QUIRE_DURABLE_NONE, 8);
+    rig_reopen(&rig, &options);
+    CHECK_EQ(rig_stat(rig.channel).poisoned, 1);
+    (void)rig_receive(rig.channel, "before", 0);
+    CHECK_OK(quire_drain(rig.channel, QUIRE_FOREVER, &left));
+    CHECK_EQ(left.unsynced, 0);
+    rig_close(&rig);
+    disk_end();
+}
+
 /* A consumer that comes opens the handles again that were shut when the last one went: not now. */
 static void handles_that_are_opened_again(void)
 {
@@ -464,6 +500,7 @@ static const struct test_case cases[] = {
     {"poison_a_committer_is_killed", a_committer_is_killed, 0},
     {"poison_commits_that_cannot_be_made_again", commits_that_cannot_be_made_again, 0},
     {"poison_pages_that_cannot_be_mapped", pages_that_cannot_be_mapped, 0},
+    {"poison_drains", drains, 0},
     {"poison_handles_that_are_opened_again", handles_that_are_opened_again, 0},
 };
 const struct test_table poison_table = TEST_TABLE(cases);

@@ -57,6 +57,7 @@ static void in_the_child(struct rig *rig)
     uint64_t durable = quire_durable_position(rig->channel);
     CHECK_CODE(quire_sync(rig->channel, UINT64_MAX, QUIRE_FOREVER), QUIRE_EFORKED);
     CHECK_CODE(quire_sync_start(rig->channel), QUIRE_EFORKED);
+    CHECK_CODE(quire_drain(rig->channel, 0, NULL), QUIRE_EFORKED);
     CHECK_CODE(quire_fd(rig->channel), QUIRE_EFORKED);
     CHECK_CODE(quire_dispatch(rig->channel), QUIRE_EFORKED);
     CHECK(quire_durable_position(rig->channel) >= durable); /* the parent goes on */
