@@ -32,7 +32,8 @@ static int lags(struct quire *ch, const struct drain *d)
 static uint32_t borrowing(struct quire *ch)
 {
     uint32_t n = 0;
-    for (uint32_t i = 0; i < QR_HANDLES; i++) {
+    uint32_t high = qr_load_acquire(&ch->view.live->handles_high); /* [A7 line] pairs with R7 */
+    for (uint32_t i = 0; i < high && i < QR_HANDLES; i++) {
         struct qr_handle *line = qr_handle(ch, i);
         /* [A7 line] pairs with R7, [A19 stand] with R19. */
         n += qr_handle_state_of(qr_load_acquire(&line->state)) == QR_HANDLE_RX &&
