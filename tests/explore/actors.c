@@ -180,6 +180,15 @@ void do_close_when_done(void *argument)
     world_close_channel(a->w);
 }
 
+/* count looks. */
+void do_drain(void *argument)
+{
+    const struct actor *a = argument;
+    for (uint32_t i = 0; i < a->count; i++) {
+        world_drain(a->w);
+    }
+}
+
 void do_stat(void *argument)
 {
     const struct actor *a = argument;

@@ -41,5 +41,6 @@ void do_close(void *argument);
 void do_late(void *argument);
 void do_close_when_done(void *argument);
 void do_stat(void *argument);
+void do_drain(void *argument);
 
 #endif

@@ -113,6 +113,7 @@ static void got_message(struct world *w, uint32_t index, const struct quire_msg 
     got->rx = index;
     got->flags = msg->flags;
     got->position = msg->position;
+    got->begin = rx->begin;
     got->tick = sched_tick();
     if (!world_payload_check(msg->data, msg->size, &got->producer, &got->seq)) {
         sched_fail("I4: the message at %llu.%u is not what any producer sent",
@@ -193,6 +194,7 @@ int world_try_recv(struct world *w, uint32_t index)
 {
     struct quire_msg msg;
     uint64_t begin = sched_tick();
+    w->rx[index].begin = begin;
     int rc = quire_rx_try_recv(w->rx[index].rx, &msg);
     if (rc) {
         return other_answer(w, index, rc, begin);
@@ -293,6 +295,25 @@ void world_recv_ended(struct world *w, uint32_t index)
     sched_progress();
     if (quire_rx_try_recv(rx->rx, &msg) != QUIRE_ENDED) {
         sched_fail("the end was told and is not told again");
+    }
+}
+
+void world_drain(struct world *w)
+{
+    struct quire_left left;
+    struct world_drain drain = {sched_tick(), 0};
+    int rc = quire_drain(w->channel, 0, &left);
+    if (rc && rc != QUIRE_TIMEDOUT) {
+        sched_fail("quire_drain: %s (%d)", quire_errname(rc), rc);
+    }
+    if ((rc != 0) != (left.messages > 0) || (rc != 0) != (left.groups > 0)) {
+        sched_fail("quire_drain: %s with %llu messages left", quire_errname(rc),
+                   (unsigned long long)left.messages);
+    }
+    drain.end = sched_tick();
+    sched_note("%llu left", (unsigned long long)left.messages);
+    if (rc == 0 && w->drains < WORLD_DRAINS) {
+        w->drain[w->drains++] = drain;
     }
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Scenarios of the ends of a channel: the last producer, or the last consumer, goes. */
+/* Scenarios of the ends of a channel: the last producer or consumer goes, nothing is left. */
 #include <tests/explore/actors.h>
 #include <tests/explore/durable.h>
 #include <tests/explore/scenarios.h>
@@ -113,4 +113,37 @@ void setup_ends_space(struct world *w)
     act(do_send_ended, w, 1, 0, 0);
     act(do_leave, w, a, 2, 0);
     act(do_leave, w, b, 1, 0);
+}
+
+void setup_drain(struct world *w)
+{
+    begin(w, 2, 3, QUIRE_FULL_BLOCK);
+    world_plan(w, 4);
+    world_tx_open(w, 0);
+    uint32_t a = world_subscribe(w, 0, NULL, 2, 0);
+    uint32_t b = world_subscribe(w, 0, NULL, 2, 0);
+    world_send(w, 0, ACTOR_SIZE);
+    world_send(w, 0, ACTOR_SIZE);
+    act(do_send, w, 0, 2, 0);
+    act(do_recv, w, a, 0, 0);
+    act(do_recv, w, b, 0, 0);
+    act(do_drain, w, 0, 3, 0);
+}
+
+/* The run may go from a line that was not read yet to one that was. It is of two messages: the
+ * first is received by the call that took it over, which may have begun before the look. */
+void setup_drain_returned(struct world *w)
+{
+    begin(w, 4, 2, QUIRE_FULL_BLOCK);
+    world_plan(w, 3);
+    world_tx_open(w, 0);
+    uint32_t b = world_subscribe(w, 0, NULL, 2, 0);
+    uint32_t a = world_subscribe(w, 0, NULL, 3, 0);
+    for (uint32_t i = 0; i < 3; i++) {
+        world_send(w, 0, ACTOR_SIZE);
+    }
+    world_recv(w, a, 1);
+    act(do_leave, w, a, 0, 0);
+    act(do_recv, w, b, 0, 0);
+    act(do_drain, w, 0, 2, 0);
 }

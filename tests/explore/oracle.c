@@ -224,10 +224,26 @@ static void check_empty(const struct world *w, const struct world_empty *empty)
     sched_fail("EAGAIN although %u.%u was ready", next->producer, next->seq);
 }
 
+/* What was sent before a look that found nothing left is not received after it. */
+static void check_drain(const struct world *w, const struct world_drain *drain)
+{
+    for (uint32_t i = 0; i < w->gots; i++) {
+        const struct world_got *got = &w->got[i];
+        const struct world_sent *sent = sent_of((struct world *)w, got);
+        if (sent && sent->end < drain->begin && got->begin > drain->end) {
+            sched_fail("I1: nothing was left, and then %u.%u came to g%u", got->producer, got->seq,
+                       got->group);
+        }
+    }
+}
+
 void world_check_record(struct world *w)
 {
     check_deliveries(w);
     check_claim_order(w);
+    for (uint32_t i = 0; i < w->drains; i++) {
+        check_drain(w, &w->drain[i]);
+    }
     for (uint32_t g = 0; g < WORLD_GROUPS; g++) {
         if (w->group[g].used) {
             check_group(w, g);

@@ -301,6 +301,8 @@ const struct scenario scenarios[] = {
     {"ends-leave", "one of them leaves in the middle", setup_ends_leave},
     {"ends-bell", "a consumer polls until its producer has gone", setup_ends_bell},
     {"ends-space", "producers send until the consumers have gone", setup_ends_space},
+    {"drain", "what is left is asked while two members receive", setup_drain},
+    {"drain-returned", "and while a returned run is taken over", setup_drain_returned},
     {"stat", "figures are read meanwhile", setup_stat},
 };
 const unsigned scenarios_count = sizeof scenarios / sizeof scenarios[0];

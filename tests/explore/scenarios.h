@@ -51,6 +51,8 @@ void setup_ends_members(struct world *w);
 void setup_ends_leave(struct world *w);
 void setup_ends_bell(struct world *w);
 void setup_ends_space(struct world *w);
+void setup_drain(struct world *w);
+void setup_drain_returned(struct world *w);
 
 extern const struct scenario scenarios[];
 extern const unsigned scenarios_count;

@@ -18,6 +18,7 @@
 #define WORLD_TX     8u
 #define WORLD_GROUPS 3u
 #define WORLD_BORROW 64u
+#define WORLD_DRAINS 8u
 
 /* A call that took or may have taken one slot. Aborted reservations have published == 0. */
 struct world_sent {
@@ -38,6 +39,7 @@ struct world_got {
     uint32_t seq;
     uint32_t flags;
     uint64_t position;
+    uint64_t begin; /* of the receive, where it is known */
     uint64_t tick;
 };
 
@@ -59,6 +61,7 @@ struct world_rx {
     quire_rx_t *rx;
     uint32_t group;
     int leaving;       /* its close has begun */
+    uint64_t begin;    /* of the receive it is in */
     uint64_t next_min; /* I2: positions below it have been passed */
     uint32_t borrows;
     struct world_borrow borrow[WORLD_BORROW];
@@ -75,6 +78,12 @@ struct world_group {
     uint64_t lost; /* as told by LAPPED */
     uint32_t delivered;
     int ended; /* a member was told that nothing will come */
+};
+
+/* A look that found nothing left. */
+struct world_drain {
+    uint64_t begin;
+    uint64_t end;
 };
 
 struct world {
@@ -99,6 +108,8 @@ struct world {
     uint32_t gots;
     struct world_empty empty[WORLD_EMPTY];
     uint32_t empties;
+    struct world_drain drain[WORLD_DRAINS];
+    uint32_t drains;
     uint64_t full;  /* sends that found no page */
     uint32_t again; /* sends that were tried again */
 };
@@ -153,6 +164,8 @@ void world_recv(struct world *w, uint32_t rx, uint32_t count);
 void world_recv_sleeping(struct world *w, uint32_t rx);
 /* The same where rx_ends is set: ends when it is told the end. */
 void world_recv_ended(struct world *w, uint32_t rx);
+/* Looks what is left; the record is held against the answer. */
+void world_drain(struct world *w);
 /* 1 when the group was given, or told the loss of, everything planned. */
 int world_group_done(const struct world *w, uint32_t group);
 /* Waits until every group is done. */
