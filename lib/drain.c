@@ -24,7 +24,7 @@ static int lags(struct quire *ch, const struct drain *d)
 {
     struct qr_group_list *list = qr_groups(ch);
     for (uint32_t i = 0; i < d->groups; i++)
-        if (qr_group_left(ch, list->group[i], d->until, 1) > 0)
+        if (qr_group_left(ch, list->group[i], d->until, 1, QR_OWNER_NOBODY) > 0)
             return 1;
     return 0;
 }
@@ -48,8 +48,8 @@ static void account(struct quire *ch, const struct drain *d, struct quire_left *
     struct qr_group_list *list = qr_groups(ch);
     memset(left, 0, sizeof(*left));
     for (uint32_t i = 0; i < d->groups; i++) {
-        const struct qr_group *group = list->group[i];
-        uint64_t n = qr_group_left(ch, group, d->until, UINT64_MAX);
+        struct qr_group *group = list->group[i];
+        uint64_t n = qr_group_left(ch, group, d->until, UINT64_MAX, QR_OWNER_NOBODY);
         left->groups += n > 0;
         if (n <= left->messages)
             continue;

@@ -169,7 +169,16 @@ int qr_lease_finished(struct quire *ch, struct qr_group *group, uint32_t frame, 
 struct qr_lease_counts {
     uint64_t leased, returned, dead;
 };
-void qr_lease_count(struct quire *ch, struct qr_group *group, struct qr_lease_counts *counts);
+/* Of positions before until; except: a handle whose leases do not count, or QR_OWNER_NOBODY. */
+void qr_lease_count(struct quire *ch, struct qr_group *group, uint64_t until, uint32_t except,
+                    struct qr_lease_counts *counts);
+static inline uint64_t qr_lease_left(struct quire *ch, struct qr_group *group, uint64_t until,
+                                     uint32_t except)
+{
+    struct qr_lease_counts n;
+    qr_lease_count(ch, group, until, except, &n);
+    return n.leased + n.returned;
+}
 
 /* The pages before it were given up, as group->given_up says. */
 static inline uint64_t qr_given_up(uint64_t word)

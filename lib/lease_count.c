@@ -10,7 +10,7 @@ static uint32_t bits(uint32_t set)
 
 /* Slots [from, to) of one page, in words that may not be opened yet. */
 static void count_page(const struct qr_lease_page *page, const struct qr_frame *frame,
-                       uint32_t from, uint32_t to, struct qr_lease_counts *n)
+                       uint32_t from, uint32_t to, uint32_t except, struct qr_lease_counts *n)
 {
     for (uint32_t slot = from; slot < to;) {
         uint32_t first = slot / QR_LEASE_SLOTS * QR_LEASE_SLOTS;
@@ -25,6 +25,10 @@ static void count_page(const struct qr_lease_page *page, const struct qr_frame *
         for (uint32_t open = qr_lease_open_slots(word) & in; open != 0; open &= open - 1) {
             uint32_t at = first + (uint32_t)__builtin_ctz(open);
             uint64_t published = qr_load_relaxed(&frame->slots[at]); /* relaxed: a figure */
+            uint32_t who = qr_load_acquire(&page->zone->who[at]);    /* [A42 who] pairs with R42 */
+            if (except != QR_OWNER_NOBODY && qr_lease_who_is(who, page->tag) &&
+                qr_lease_owner(who) == except)
+                continue;
             n->leased +=
                 !qr_slot_is(published, page->tag) || qr_slot_offset(published) != QR_SLOT_VOID;
         }
@@ -32,7 +36,8 @@ static void count_page(const struct qr_lease_page *page, const struct qr_frame *
     }
 }
 
-void qr_lease_count(struct quire *ch, struct qr_group *group, struct qr_lease_counts *n)
+void qr_lease_count(struct quire *ch, struct qr_group *group, uint64_t until, uint32_t except,
+                    struct qr_lease_counts *n)
 {
     uint32_t high = qr_load_relaxed(&ch->frames_high);          /* relaxed: figures, all of it */
     uint64_t head = qr_load_acquire(&group->block->head);       /* [A5 head] pairs with R5 */
@@ -53,7 +58,11 @@ void qr_lease_count(struct quire *ch, struct qr_group *group, struct qr_lease_co
             continue;
         int64_t final = qr_final(frame, page.page_no);
         uint32_t to = page.page_no == last ? qr_head_slot(head) : final < 0 ? 0 : (uint32_t) final;
+        if (page.page_no >= QUIRE_PAGE_OF(until)) {
+            uint32_t end = page.page_no == QUIRE_PAGE_OF(until) ? QUIRE_SLOT_OF(until) : 0;
+            to = end < to ? end : to;
+        }
         uint32_t from = page.page_no == QUIRE_PAGE_OF(begin) ? QUIRE_SLOT_OF(begin) : 0;
-        count_page(&page, frame, from, to < ch->max_messages ? to : ch->max_messages, n);
+        count_page(&page, frame, from, to < ch->max_messages ? to : ch->max_messages, except, n);
     }
 }

@@ -147,7 +147,8 @@ static __attribute__((noinline)) int find_last(struct quire_rx *rx, struct quire
     }
     if (rc != QUIRE_EAGAIN || !rx->ends)
         return rc;
-    return qr_group_left(rx->channel, rx->group, UINT64_MAX, 1) == 0 ? QUIRE_ENDED : QUIRE_EAGAIN;
+    return qr_group_left(rx->channel, rx->group, UINT64_MAX, 1, rx->index) == 0 ? QUIRE_ENDED
+                                                                                : QUIRE_EAGAIN;
 }
 
 /* As find(); QUIRE_ENDED when there will never be one and the handle wants to be told. */

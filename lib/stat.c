@@ -392,11 +392,13 @@ static uint64_t left_in_runs(struct quire *ch, uint32_t group_id, uint64_t head,
     return n;
 }
 
-uint64_t qr_group_left(struct quire *ch, const struct qr_group *group, uint64_t until,
-                       uint64_t most)
+uint64_t qr_group_left(struct quire *ch, struct qr_group *group, uint64_t until, uint64_t most,
+                       uint32_t except)
 {
     uint64_t n;
     uint32_t seq;
+    if (qr_group_deleted(group))
+        return 0;
     do {
         seq = qr_load_acquire(&ch->view.live->needs_seq); /* [A8 needs] pairs with R8 in run.c */
         /* [A5 head] pairs with R5: who moved it this far has its run in its line, and what is
@@ -404,7 +406,10 @@ uint64_t qr_group_left(struct quire *ch, const struct qr_group *group, uint64_t 
         uint64_t head = qr_load_acquire(&group->block->head);
         uint64_t hint = qr_load_relaxed(&ch->view.live->tail_page); /* relaxed: any resolves */
         n = left_behind(ch, qr_head_position(head, hint), until, most);
-        n += n < most ? left_in_runs(ch, group->id, head, until, most - n) : 0;
+        if (qr_group_acks(group))
+            n += n < most ? qr_lease_left(ch, group, until, except) : 0;
+        else
+            n += n < most ? left_in_runs(ch, group->id, head, until, most - n) : 0;
         /* [A8 needs] a run that went from a line not read yet to one already read. */
     } while (seq != qr_load_acquire(&ch->view.live->needs_seq));
     return n;
@@ -413,7 +418,7 @@ uint64_t qr_group_left(struct quire *ch, const struct qr_group *group, uint64_t 
 static void lag_leases(struct quire *ch, struct qr_group *group, struct quire_group_stat *s)
 {
     struct qr_lease_counts n;
-    qr_lease_count(ch, group, &n);
+    qr_lease_count(ch, group, UINT64_MAX, QR_OWNER_NOBODY, &n);
     s->leased = n.leased;
     s->dead = n.dead;
     s->returned = (uint32_t)n.returned;
