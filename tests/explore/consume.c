@@ -20,6 +20,7 @@ uint32_t world_subscribe(struct world *w, uint32_t group, const struct quire_whe
                          uint32_t run_max, uint32_t wait)
 {
     struct quire_rx_options options = QUIRE_RX_OPTIONS_INIT;
+    struct quire_group_options as = QUIRE_GROUP_OPTIONS_INIT;
     struct world_group *g = &w->group[group];
     int is_new = !g->used;
     if (w->rxs == WORLD_RX) {
@@ -32,6 +33,8 @@ uint32_t world_subscribe(struct world *w, uint32_t group, const struct quire_whe
     options.run_max = run_max;
     options.wait = wait;
     options.flags = w->rx_ends && !w->finishing ? QUIRE_RX_ENDS : 0;
+    as.mode = g->acks ? QUIRE_GROUP_ACK : QUIRE_GROUP_AUTO;
+    options.group = &as;
     if (is_new) {
         g->used = 1;
         group_begin(w, group, where);
@@ -60,9 +63,9 @@ uint32_t world_subscribe(struct world *w, uint32_t group, const struct quire_whe
     return index;
 }
 
-/* I6: what is borrowed has not changed. */
-static void check_borrows(struct world_rx *rx)
+void world_check_borrows(struct world *w, uint32_t index)
 {
+    const struct world_rx *rx = &w->rx[index];
     for (uint32_t i = 0; i < rx->borrows; i++) {
         const struct world_borrow *b = &rx->borrow[i];
         uint32_t producer;
@@ -74,18 +77,22 @@ static void check_borrows(struct world_rx *rx)
     }
 }
 
-static void give_back(struct world_rx *rx)
+static void give_back(struct world *w, uint32_t index)
 {
-    check_borrows(rx);
-    rx->borrows = 0;
+    world_check_borrows(w, index);
+    w->rx[index].borrows = 0;
 }
 
 void world_rx_close(struct world *w, uint32_t index)
 {
     struct world_rx *rx = &w->rx[index];
-    give_back(rx);
+    give_back(w, index);
     rx->leaving = 1;
-    quire_rx_close(rx->rx);
+    if (w->group[rx->group].acks) {
+        world_leases_close(w, index);
+    } else {
+        quire_rx_close(rx->rx);
+    }
     rx->rx = NULL;
     sched_note("rx%u closed", index);
     sched_progress();
@@ -93,7 +100,7 @@ void world_rx_close(struct world *w, uint32_t index)
 
 void world_release(struct world *w, uint32_t index)
 {
-    give_back(&w->rx[index]);
+    give_back(w, index);
     if (quire_rx_release(w->rx[index].rx)) {
         sched_fail("quire_rx_release failed");
     }
@@ -101,7 +108,8 @@ void world_release(struct world *w, uint32_t index)
     sched_progress();
 }
 
-static void got_message(struct world *w, uint32_t index, const struct quire_msg *msg)
+static void got_message(struct world *w, uint32_t index, const struct quire_msg *msg,
+                        uint64_t begin)
 {
     struct world_rx *rx = &w->rx[index];
     if (w->gots == WORLD_GOT) {
@@ -129,11 +137,15 @@ static void got_message(struct world *w, uint32_t index, const struct quire_msg 
         rx->next_min = msg->position + 1;
     }
     if (rx->borrows < WORLD_BORROW) {
-        struct world_borrow borrow = {msg->data, msg->size, got->producer, got->seq};
+        struct world_borrow borrow = {msg->data, msg->size, got->producer, got->seq, msg->position};
         rx->borrow[rx->borrows++] = borrow;
     }
-    check_borrows(rx);
-    w->group[rx->group].delivered++;
+    world_check_borrows(w, index);
+    if (w->group[rx->group].acks) {
+        world_lease_given(w, index, msg, begin);
+    } else {
+        w->group[rx->group].delivered++;
+    }
     sched_progress();
 }
 
@@ -160,6 +172,7 @@ static int other_answer(struct world *w, uint32_t index, int rc, uint64_t begin)
             struct world_empty empty = {w->rx[index].group, begin, sched_tick()};
             w->empty[w->empties++] = empty;
         }
+        world_lease_none(w, index, begin);
         sched_note("rx%u nothing", index);
         return 0;
     case QUIRE_ENDED:
@@ -175,7 +188,10 @@ static int other_answer(struct world *w, uint32_t index, int rc, uint64_t begin)
         }
         return 0;
     case QUIRE_PAGE_END:
-        give_back(&w->rx[index]);
+        if (w->group[w->rx[index].group].acks && w->options.full_policy != QUIRE_FULL_DROP_OLDEST) {
+            sched_fail("a member of an ack group is told of the end of a page");
+        }
+        give_back(w, index);
         sched_note("rx%u page end", index);
         if (quire_rx_next_page(w->rx[index].rx)) {
             sched_fail("quire_rx_next_page failed");
@@ -199,7 +215,7 @@ int world_try_recv(struct world *w, uint32_t index)
     if (rc) {
         return other_answer(w, index, rc, begin);
     }
-    got_message(w, index, &msg);
+    got_message(w, index, &msg, begin);
     return 1;
 }
 
@@ -212,7 +228,7 @@ int world_try_recv_batch(struct world *w, uint32_t index, uint32_t count)
         return other_answer(w, index, n == QUIRE_TIMEDOUT ? QUIRE_EAGAIN : (int)n, begin);
     }
     for (long i = 0; i < n; i++) {
-        got_message(w, index, &msgs[i]);
+        got_message(w, index, &msgs[i], begin);
     }
     return 1;
 }
@@ -226,7 +242,7 @@ int world_try_recv_copy(struct world *w, uint32_t index)
     uint32_t seq;
     size_t size = 0;
     uint64_t begin = sched_tick();
-    give_back(&w->rx[index]); /* a page end is hidden: what was borrowed may go */
+    give_back(w, index); /* a page end is hidden: what was borrowed may go */
     int rc = quire_rx_recv_copy(w->rx[index].rx, bytes, sizeof bytes, &size, 0);
     if (rc) {
         return other_answer(w, index, rc == QUIRE_TIMEDOUT ? QUIRE_EAGAIN : rc, begin);
@@ -240,7 +256,7 @@ int world_try_recv_copy(struct world *w, uint32_t index)
             msg.position = w->sent[i].position;
         }
     }
-    got_message(w, index, &msg);
+    got_message(w, index, &msg, begin);
     w->rx[index].borrows = 0;
     return 1;
 }
@@ -262,19 +278,26 @@ void world_recv(struct world *w, uint32_t index, uint32_t count)
     }
 }
 
-void world_recv_sleeping(struct world *w, uint32_t index)
+int world_recv_one_sleeping(struct world *w, uint32_t index)
 {
     for (;;) {
         struct quire_msg msg;
+        uint64_t begin = sched_tick();
         int rc = quire_rx_recv(w->rx[index].rx, &msg);
         if (rc == QUIRE_CLOSED) {
-            return;
+            return 0;
         }
-        if (rc) {
-            other_answer(w, index, rc, 0);
-        } else {
-            got_message(w, index, &msg);
+        if (rc == 0) {
+            got_message(w, index, &msg, begin);
+            return 1;
         }
+        other_answer(w, index, rc, 0);
+    }
+}
+
+void world_recv_sleeping(struct world *w, uint32_t index)
+{
+    while (world_recv_one_sleeping(w, index)) {
     }
 }
 

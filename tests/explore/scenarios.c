@@ -304,5 +304,12 @@ const struct scenario scenarios[] = {
     {"drain", "what is left is asked while two members receive", setup_drain},
     {"drain-returned", "and while a returned run is taken over", setup_drain_returned},
     {"stat", "figures are read meanwhile", setup_stat},
+    {"ack-close", "an acknowledgement while its owner closes", setup_ack_close},
+    {"ack-turn", "late acknowledgements while pages turn", setup_ack_turn},
+    {"ack-open", "two members open the words of a page together", setup_ack_open},
+    {"nack-close", "a return and a new taker while the owner closes", setup_nack_close},
+    {"nack-take", "two takers of what was returned", setup_nack_take},
+    {"nack-first", "what was returned goes first", setup_nack_first},
+    {"nack-sleep", "a return to a member that sleeps", setup_nack_sleep},
 };
 const unsigned scenarios_count = sizeof scenarios / sizeof scenarios[0];

@@ -53,6 +53,18 @@ void setup_ends_bell(struct world *w);
 void setup_ends_space(struct world *w);
 void setup_drain(struct world *w);
 void setup_drain_returned(struct world *w);
+/* scenarios_ack.c */
+void setup_ack_close(struct world *w);
+void setup_ack_taken(struct world *w);
+void setup_ack_turn(struct world *w);
+void setup_ack_open(struct world *w);
+void setup_nack_close(struct world *w);
+void setup_nack_take(struct world *w);
+void setup_nack_turn(struct world *w);
+void setup_nack_sleep(struct world *w);
+void setup_nack_first(struct world *w);
+void setup_nack_leave(struct world *w);
+void setup_nack_void(struct world *w);
 
 extern const struct scenario scenarios[];
 extern const unsigned scenarios_count;

@@ -324,7 +324,14 @@ static void drain(struct world *w, uint32_t group)
 {
     uint32_t rx = world_subscribe(w, group, NULL, 0, 0);
     for (int idle = 0; idle < 2;) {
-        idle = world_try_recv(w, rx) == 0 ? idle + 1 : 0;
+        int rc = world_try_recv(w, rx);
+        idle = rc == 0 ? idle + 1 : 0;
+        if (rc > 0 && w->group[group].acks) {
+            (void)world_ack(w, rx, w->rx[rx].last);
+        }
+    }
+    if (w->group[group].acks) {
+        world_leases_check(w, group);
     }
     world_rx_close(w, rx);
 }

@@ -55,6 +55,20 @@ struct world_borrow {
     uint32_t size;
     uint32_t producer;
     uint32_t seq;
+    uint64_t position;
+};
+
+/* A message of an ack group. */
+struct world_lease {
+    uint64_t position;
+    uint32_t group;
+    uint32_t rx;      /* who was given it last */
+    uint32_t given;   /* how often */
+    uint32_t returns; /* begun, and not followed by a delivery */
+    uint32_t acks;    /* that were accepted */
+    uint32_t acking;  /* calls under way */
+    uint64_t acked;   /* tick when that was done */
+    uint64_t back;    /* tick when it was returned for certain and not given again; else 0 */
 };
 
 struct world_rx {
@@ -63,6 +77,7 @@ struct world_rx {
     int leaving;       /* its close has begun */
     uint64_t begin;    /* of the receive it is in */
     uint64_t next_min; /* I2: positions below it have been passed */
+    uint64_t last;     /* ack groups: position of what it was given last */
     uint32_t borrows;
     struct world_borrow borrow[WORLD_BORROW];
 };
@@ -75,9 +90,11 @@ struct world_group {
     uint64_t asked;    /* tick when the first subscribe began */
     uint64_t answered; /* tick when it returned */
     struct quire_where where;
-    uint64_t lost; /* as told by LAPPED */
-    uint32_t delivered;
-    int ended; /* a member was told that nothing will come */
+    uint64_t lost;      /* as told by LAPPED */
+    uint32_t delivered; /* ack groups: acknowledged */
+    int ended;          /* a member was told that nothing will come */
+    int acks;
+    int alone; /* ack groups: one coroutine receives, so that it must find what was returned */
 };
 
 /* A look that found nothing left. */
@@ -110,6 +127,8 @@ struct world {
     uint32_t empties;
     struct world_drain drain[WORLD_DRAINS];
     uint32_t drains;
+    struct world_lease lease[WORLD_SENT];
+    uint32_t leases;
     uint64_t full;  /* sends that found no page */
     uint32_t again; /* sends that were tried again */
 };
@@ -160,7 +179,9 @@ int world_try_recv_batch(struct world *w, uint32_t rx, uint32_t count);
 int world_try_recv_copy(struct world *w, uint32_t rx);
 /* Receives until it has count messages or its group has all that is planned. */
 void world_recv(struct world *w, uint32_t rx, uint32_t count);
-/* The same with the call that sleeps; ends when the channel is closed. */
+/* One message with the call that sleeps; 0: the channel is closed. */
+int world_recv_one_sleeping(struct world *w, uint32_t rx);
+/* All until then. */
 void world_recv_sleeping(struct world *w, uint32_t rx);
 /* The same where rx_ends is set: ends when it is told the end. */
 void world_recv_ended(struct world *w, uint32_t rx);
@@ -172,6 +193,23 @@ int world_group_done(const struct world *w, uint32_t group);
 void world_wait_done(struct world *w);
 /* Closes the channel itself; handles stay. */
 void world_close_channel(struct world *w);
+
+/* --- ack groups, leases.c --- */
+/* Before the group's first subscribe. */
+void world_ack_group(struct world *w, uint32_t group);
+/* Any message of the group that was given to anybody; as quire_rx_ack and quire_rx_nack. */
+int world_ack(struct world *w, uint32_t rx, uint64_t position);
+int world_nack(struct world *w, uint32_t rx, uint64_t position);
+/* Acknowledges all that rx was given and has. */
+void world_leases_ack(struct world *w, uint32_t rx);
+/* For consume.c and world.c: a message was given by a receive that began at the tick, or none; the
+ * handle closes; the group has acknowledged all. */
+void world_lease_given(struct world *w, uint32_t rx, const struct quire_msg *msg, uint64_t begin);
+void world_lease_none(struct world *w, uint32_t rx, uint64_t begin);
+void world_leases_close(struct world *w, uint32_t rx);
+void world_leases_check(struct world *w, uint32_t group);
+/* I6: what is borrowed has not changed. */
+void world_check_borrows(struct world *w, uint32_t rx);
 
 /* --- the payload: who, which, how long, then a pattern of these --- */
 #define WORLD_SIZE_MIN 8u
