@@ -15,12 +15,17 @@
 #include <pages/io.h>
 #include <stdlib.h>
 
-/* Adds one to a count of this page: tag:32 | n:32. */
+/*
+ * Adds one to a count of this page: tag:32 | n:32. Who is slow may come when the frame has a later
+ * page, whose count is left alone; tags of the lives of one frame are near each other.
+ */
 static void count_up(qr_atomic_u64 *count, uint32_t tag)
 {
     uint64_t seen = qr_load_relaxed(count); /* relaxed: the exchange decides */
     uint64_t next;
     do {
+        if ((uint32_t)seen != 0 && (int32_t)(qr_lease_tag(seen) - tag) > 0)
+            return;
         uint32_t n = qr_lease_tag(seen) == tag ? (uint32_t)seen : 0;
         next = (uint64_t)tag << 32 | (n + 1);
         /* [R40 lease] pairs with A40. */

@@ -309,6 +309,7 @@ const struct scenario scenarios[] = {
     {"ack-open", "two members open the words of a page together", setup_ack_open},
     {"nack-close", "a return and a new taker while the owner closes", setup_nack_close},
     {"nack-take", "two takers of what was returned", setup_nack_take},
+    {"nack-turn", "a return, an acknowledgement, and the page's next life", setup_nack_turn},
     {"nack-first", "what was returned goes first", setup_nack_first},
     {"nack-sleep", "a return to a member that sleeps", setup_nack_sleep},
 };
