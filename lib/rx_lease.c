@@ -208,6 +208,7 @@ void qr_rx_drop_back(struct quire_rx *rx)
 
 void qr_rx_return_leases(struct quire_rx *rx)
 {
+    uint64_t returned = rx->end - rx->next + (uint64_t)rx->back.held;
     if (rx->back.held)
         qr_lease_untake(rx->group, &rx->back.page, rx->back.slot);
     rx->back.held = 0;
@@ -216,7 +217,9 @@ void qr_rx_return_leases(struct quire_rx *rx)
     rx->next = rx->end;
     /* [R18 next] pairs with A18: the words say that they are returned. */
     qr_store_release(&rx->line->next, rx->end);
-    (void)qr_lease_return_all(rx->channel, rx->group, rx->index);
+    returned += qr_lease_return_all(rx->channel, rx->group, rx->index);
+    if (returned != 0)
+        qr_lease_wake(rx->channel, rx->group);
 }
 
 /* --- the public calls: any thread ---------------------------------------------------------- */

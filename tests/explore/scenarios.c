@@ -312,5 +312,6 @@ const struct scenario scenarios[] = {
     {"nack-turn", "a return, an acknowledgement, and the page's next life", setup_nack_turn},
     {"nack-first", "what was returned goes first", setup_nack_first},
     {"nack-sleep", "a return to a member that sleeps", setup_nack_sleep},
+    {"nack-leave", "a member leaves its leases to one that sleeps", setup_nack_leave},
 };
 const unsigned scenarios_count = sizeof scenarios / sizeof scenarios[0];
