@@ -164,8 +164,9 @@ int qr_rx_take_back(struct quire_rx *rx)
             rc = qr_rx_may_stand_on(rx, page.page_no);
         if (rc != 0)
             return rc;
-        if (!rx->keeps)
-            qr_rx_stand_on(rx, page.page_no);
+        /* Before it is taken: whoever had it last may acknowledge it meanwhile, and then nothing
+         * else keeps the page. */
+        qr_rx_stand_on(rx, page.page_no);
         if (take_of_page(rx, frame, &page, now, &at))
             return 0;
     }

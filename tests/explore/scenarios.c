@@ -305,6 +305,7 @@ const struct scenario scenarios[] = {
     {"drain-returned", "and while a returned run is taken over", setup_drain_returned},
     {"stat", "figures are read meanwhile", setup_stat},
     {"ack-close", "an acknowledgement while its owner closes", setup_ack_close},
+    {"ack-taken", "an acknowledgement while another member takes the message", setup_ack_taken},
     {"ack-turn", "late acknowledgements while pages turn", setup_ack_turn},
     {"ack-open", "two members open the words of a page together", setup_ack_open},
     {"nack-close", "a return and a new taker while the owner closes", setup_nack_close},
@@ -313,5 +314,6 @@ const struct scenario scenarios[] = {
     {"nack-first", "what was returned goes first", setup_nack_first},
     {"nack-sleep", "a return to a member that sleeps", setup_nack_sleep},
     {"nack-leave", "a member leaves its leases to one that sleeps", setup_nack_leave},
+    {"nack-void", "a page comes free by a returned void", setup_nack_void},
 };
 const unsigned scenarios_count = sizeof scenarios / sizeof scenarios[0];
