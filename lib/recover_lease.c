@@ -115,15 +115,11 @@ static int settle_frame(struct quire *ch, struct qr_group *group, uint32_t f, ui
     struct qr_place at = {NULL, f, qr_life_page(qr_load_relaxed(&ch->view.life[f]))};
     uint64_t begin = qr_load_relaxed(&group->block->begin);
     uint64_t given_up = qr_given_up(qr_load_relaxed(&group->block->given_up));
-    if (at.page_no == QR_PAGE_ABSENT)
-        return 0;
     int held = at.page_no <= tail && qr_store_frame(ch->store, f, &at.frame) == 0;
     uint32_t n = held ? claimed(ch, group, &at, tail) : 0;
     /* Words may be of any age after a crash of the machine, of pages that never came to be too. */
-    if (n == 0)
+    if (n == 0 || at.page_no < given_up || at.page_no < QUIRE_PAGE_OF(begin))
         return other_boot ? blank(ch, group, f) : 0;
-    if (at.page_no < given_up || at.page_no < QUIRE_PAGE_OF(begin))
-        return 0;
     struct settling s = {.ch = ch, .group = group, .frame = at.frame, .claimed = n};
     s.page.page_no = at.page_no;
     s.page.tag = qr_slot_tag(at.page_no);

@@ -306,12 +306,14 @@ void world_recv_ended(struct world *w, uint32_t index)
     struct world_rx *rx = &w->rx[index];
     struct quire_msg msg;
     int rc;
+    uint64_t begin = sched_tick();
     while ((rc = quire_rx_recv(rx->rx, &msg)) != QUIRE_ENDED) {
         if (rc) {
             other_answer(w, index, rc, 0);
         } else {
-            got_message(w, index, &msg);
+            got_message(w, index, &msg, begin);
         }
+        begin = sched_tick();
     }
     sched_note("rx%u ended", index);
     w->group[rx->group].ended = 1; /* what comes now is found in world_finish */
