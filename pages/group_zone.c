@@ -69,31 +69,50 @@ static int map_zone(struct qr_store *store, struct qr_zone *zone, const struct q
     return 0;
 }
 
+/* In memory nobody will ask for the place again. */
+static void undo(struct qr_store *store, const struct qr_zone *zone,
+                 const struct qr_lease_layout *l)
+{
+    if (zone->head)
+        qr_io_munmap(zone->mapping, l->bytes);
+    if (!store->view.directory_backed)
+        qr_io_punch(zone->fd, zone->offset, l->bytes);
+}
+
+/* Times for a zone that is mapped, and that others may have at hand. */
+static int add_times(struct qr_store *store, struct qr_zone *zone, const struct qr_lease_layout *l)
+{
+    int rc = secure(store, zone, l->times, l->bytes);
+    if (rc < 0)
+        return rc;
+    if (!store->view.read_only)
+        qr_store_relaxed(&zone->head->timed, 1u); /* relaxed: one thread at a time opens a zone */
+    /* [R43 zone] pairs with A43. */
+    qr_store_release(&zone->times, (uint64_t)(uintptr_t)((char *)zone->mapping + l->times));
+    return 0;
+}
+
 int qr_store_zone_open(struct qr_store *store, const struct qr_group_map *map, uint32_t frame,
                        int times, struct qr_zone *zone)
 {
     struct qr_lease_layout l;
-    int rc = 0;
     if (frame >= store->sb.frames_cap)
         return QUIRE_EBADFILE; /* the number came from a file */
     qr_lease_layout(&l, store->sb.max_messages);
-    if (!zone->head) {
-        struct qr_zone made = {0};
-        place(store, map, frame, l.bytes, &made);
-        rc = map_zone(store, &made, &l);
-        if (rc == 0)
-            *zone = made;
+    if (zone->head) {
+        int rc = times && !qr_zone_times(zone) ? add_times(store, zone, &l) : 0;
+        return qr_store_error(rc);
     }
-    /* relaxed: a zone is opened by one thread at a time. */
-    if (rc == 0 && (times || qr_load_relaxed(&zone->head->timed) != 0) && !qr_zone_times(zone)) {
-        rc = secure(store, zone, l.times, l.bytes);
-        if (rc == 0 && !store->view.read_only)
-            qr_store_relaxed(&zone->head->timed, 1u); /* relaxed: as above */
-        if (rc == 0)
-            /* [R43 zone] pairs with A43: others have the zone already. */
-            qr_store_release(&zone->times,
-                             (uint64_t)(uintptr_t)((unsigned char *)zone->mapping + l.times));
-    }
+    struct qr_zone made = {0};
+    place(store, map, frame, l.bytes, &made);
+    int rc = map_zone(store, &made, &l);
+    /* relaxed: as in add_times. */
+    if (rc == 0 && (times || qr_load_relaxed(&made.head->timed) != 0))
+        rc = add_times(store, &made, &l);
+    if (rc == 0)
+        *zone = made;
+    else
+        undo(store, &made, &l);
     return qr_store_error(rc);
 }
 

@@ -354,6 +354,121 @@ Test(store_faults, group_list)
     sweep(&(struct operation){open_with_group, run_group_list, all_listed, close_backing, 1, 0});
 }
 
+static struct qr_zone zone;
+static int times; /* are asked for */
+static int run_zone(void)
+{
+    const struct qr_zone before = zone;
+    int rc = qr_store_zone_open(store, &map, 1, times, &zone);
+    if (rc < 0)
+        cr_assert_eq(memcmp(&zone, &before, sizeof before), 0); /* of use as it was */
+    return rc;
+}
+static void zoned(void)
+{
+    struct qr_lease_layout l;
+    qr_lease_layout(&l, small.max_messages);
+    cr_assert(zone.head != NULL && (qr_zone_times(&zone) != NULL || !times));
+    if (!opened_read_only) /* every block is there */
+        memset(zone.mapping, 1, times ? l.bytes : l.times);
+    cr_assert_eq(((const unsigned char *)zone.mapping)[l.times - 1], opened_read_only ? 2 : 1);
+}
+static void close_zone(void)
+{
+    opened_read_only = 0;
+    qr_store_zone_close(store, &zone);
+    close_backing();
+}
+
+static void open_with_ack_group(void)
+{
+    open_backing();
+    cr_assert_eq(
+        qr_store_group_create(store, "g", 1, &(struct qr_group_traits){.mode = QR_GROUP_ACK}, &map),
+        0);
+}
+
+/* A zone keeps the blocks it has allocated, and is given the same again. */
+static void open_with_blocks(void)
+{
+    open_with_ack_group();
+    cr_assert_eq(qr_store_zone_open(store, &map, 1, 1, &zone), 0);
+    qr_store_zone_close(store, &zone);
+}
+
+Test(store_faults, zone_open)
+{
+    backing = 0;
+    for (times = 0; times < 2; times++)
+        sweep(&(struct operation){open_with_blocks, run_zone, zoned, close_zone, 4, 1});
+    backing = 1;
+    for (times = 0; times < 2; times++)
+        sweep(&(struct operation){open_with_ack_group, run_zone, zoned, close_zone, 3, 0});
+}
+
+/* However often it fails, a zone takes no more room than it has when it is there. */
+Test(store_faults, zone_open_takes_room_once)
+{
+    backing = 0;
+    times = 0;
+    open_with_blocks();
+    uint64_t bytes = qr_store_bytes(store);
+    close_backing();
+    open_with_ack_group();
+    for (unsigned i = 0; i < 9; i++) {
+        const struct state before = look_around();
+        if (i % 3 == 0)
+            qr_io_fault_kind(QR_IO_MMAP, 1, ENOMEM, 0);
+        else if (i % 3 == 1)
+            qr_io_fault_kind(QR_IO_FALLOCATE, 1, ENOMEM, 0);
+        else
+            qr_io_fault_kind(QR_IO_MADVISE, 2, ENOMEM, 0); /* the first is advice */
+        cr_assert_eq(run_zone(), -ENOMEM);
+        qr_io_fault(0, 0, 0);
+        cr_assert_eq(open_descriptors(), before.descriptors);
+        cr_assert_eq(mapped_bytes(NULL), before.mapped);
+        cr_assert_leq(qr_store_bytes(store), bytes, "failure %u", i);
+    }
+    close_zone();
+}
+
+/* The blocks of the times are there, since the same place would be asked for again. */
+static void open_without_times(void)
+{
+    open_with_ack_group();
+    cr_assert_eq(qr_store_zone_open(store, &map, 1, 1, &zone), 0);
+    qr_store_relaxed(&zone.times, 0u); /* relaxed: one thread */
+}
+
+Test(store_faults, zone_times)
+{
+    times = 1;
+    for (backing = 0; backing < 2; backing++)
+        sweep(&(struct operation){open_without_times, run_zone, zoned, close_zone, 2, 0});
+}
+
+/* An observer, of a zone that a writer has filled. */
+static void observe_zone(void)
+{
+    open_with_blocks();
+    cr_assert_eq(qr_store_zone_open(store, &map, 1, 1, &zone), 0);
+    struct qr_lease_layout l;
+    qr_lease_layout(&l, small.max_messages);
+    memset(zone.mapping, 2, l.bytes);
+    qr_store_zone_close(store, &zone);
+    close_store();
+    opened_read_only = 1;
+    cr_assert_eq(run_open(), 0);
+    cr_assert_eq(qr_store_group_open(store, "g", &map), 0);
+}
+
+Test(store_faults, zone_observed)
+{
+    backing = 0;
+    for (times = 0; times < 2; times++)
+        sweep(&(struct operation){observe_zone, run_zone, zoned, close_zone, 3, 1});
+}
+
 /* Figures and closing cannot fail; they do what they can. */
 Test(store_faults, bytes_and_close_go_on)
 {
