@@ -118,7 +118,7 @@ int quire_group_discard(quire_t *ch, const char *name, uint64_t position)
     int rc = find_dead(ch, name, position, &group, &page);
     if (rc != 0)
         return rc;
-    rc = qr_lease_ack(ch, group, &page, slot / QR_LEASE_SLOTS, 1u << slot % QR_LEASE_SLOTS);
+    rc = qr_lease_ack(group, &page, slot / QR_LEASE_SLOTS, 0, 1u << slot % QR_LEASE_SLOTS);
     qr_full_fence(); /* against a sleeper's fence, where membarrier is refused */
     qr_freed(ch, ch->view.live);
     return rc == 1 ? 0 : QUIRE_ENOLEASE;

@@ -84,8 +84,8 @@ static __attribute__((noinline)) void take_back(struct qr_group *group,
         returned_down(group, page);
 }
 
-int qr_lease_ack(struct quire *ch, struct qr_group *group, const struct qr_lease_page *page,
-                 uint32_t index, uint32_t mask)
+int qr_lease_ack(struct qr_group *group, const struct qr_lease_page *page, uint32_t index,
+                 uint32_t own, uint32_t back)
 {
     qr_atomic_u64 *at = &page->zone->words[index];
     uint64_t word = qr_load_relaxed(at), next; /* relaxed: the exchange decides */
@@ -93,7 +93,7 @@ int qr_lease_ack(struct quire *ch, struct qr_group *group, const struct qr_lease
     do {
         if (qr_unlikely(qr_lease_tag(word) != page->tag))
             return QUIRE_ENOLEASE;
-        fresh = mask & ~qr_lease_acked(word);
+        fresh = (own & qr_lease_open_slots(word)) | (back & qr_lease_back(word));
         if (qr_unlikely(fresh == 0))
             return 0;
         next = (word | fresh) & ~((uint64_t)fresh << 16);
@@ -104,7 +104,6 @@ int qr_lease_ack(struct quire *ch, struct qr_group *group, const struct qr_lease
     uint32_t returned = fresh & qr_lease_back(word) & ~qr_lease_done(word);
     if (qr_unlikely(returned != 0))
         take_back(group, page, returned);
-    (void)ch;
     return __builtin_popcount(fresh);
 }
 
@@ -151,16 +150,16 @@ static int put_back(struct qr_group *group, const struct qr_lease_page *page, ui
 }
 
 /* Takes the lease from its owner. 1, and *had is what who was. */
-static int disown(const struct qr_lease_page *page, uint32_t slot, uint32_t owner, uint32_t *had)
+static int disown(const struct qr_lease_page *page, uint32_t slot, uint32_t owner, uint64_t *had)
 {
-    qr_atomic_u32 *at = &page->zone->who[slot];
+    qr_atomic_u64 *at = &page->zone->who[slot];
     *had = qr_load_acquire(at); /* [A42 who] pairs with R42 */
     for (;;) {
         uint32_t has = qr_lease_owner(*had);
         if (!qr_lease_who_is(*had, page->tag) || has == QR_OWNER_NOBODY ||
             (owner != QR_OWNER_NOBODY && has != owner))
             return 0;
-        uint32_t nobody = qr_lease_who(page->tag, QR_OWNER_NOBODY, qr_lease_attempts(*had));
+        uint64_t nobody = qr_lease_who(page->tag, QR_OWNER_NOBODY, qr_lease_attempts(*had));
         /* [R42 who] [A42 who] one returns it; not a lease that was given again meanwhile. */
         if (qr_cas_acq_rel(at, had, nobody))
             return 1;
@@ -170,7 +169,7 @@ static int disown(const struct qr_lease_page *page, uint32_t slot, uint32_t owne
 int qr_lease_return(struct qr_group *group, const struct qr_lease_page *page, uint32_t slot,
                     uint32_t owner, uint64_t not_before_ns)
 {
-    uint32_t had;
+    uint64_t had;
     if (!disown(page, slot, owner, &had) ||
         !put_back(group, page, slot, qr_lease_attempts(had), not_before_ns))
         return QUIRE_ENOLEASE;
@@ -181,7 +180,7 @@ int qr_lease_expire(struct qr_group *group, const struct qr_lease_page *page, ui
                     uint64_t now_ns)
 {
     qr_atomic_u64 *until = &qr_zone_times(page->zone)[slot];
-    uint32_t had;
+    uint64_t had;
     /* relaxed: looked at again when the owner is gone. */
     if (qr_load_relaxed(until) > now_ns || !disown(page, slot, QR_OWNER_NOBODY, &had))
         return QUIRE_ENOLEASE;
@@ -189,7 +188,7 @@ int qr_lease_expire(struct qr_group *group, const struct qr_lease_page *page, ui
      */
     qr_full_fence();
     if (qr_load_relaxed(until) > now_ns) { /* relaxed: behind the fence */
-        uint32_t nobody = qr_lease_who(page->tag, QR_OWNER_NOBODY, qr_lease_attempts(had));
+        uint64_t nobody = qr_lease_who(page->tag, QR_OWNER_NOBODY, qr_lease_attempts(had));
         /* [R42 who] pairs with A42: the lease goes on. */
         (void)qr_cas_acq_rel(&page->zone->who[slot], &nobody, had);
         return QUIRE_ENOLEASE;
@@ -197,13 +196,14 @@ int qr_lease_expire(struct qr_group *group, const struct qr_lease_page *page, ui
     return put_back(group, page, slot, qr_lease_attempts(had), 0) ? 0 : QUIRE_ENOLEASE;
 }
 
-int qr_lease_extend(const struct qr_lease_page *page, uint32_t slot, uint64_t until_ns)
+int qr_lease_extend(const struct qr_lease_page *page, uint32_t slot, uint32_t owner,
+                    uint64_t until_ns)
 {
     uint32_t bit = 1u << slot % QR_LEASE_SLOTS;
     uint64_t word = qr_load_acquire(&page->zone->words[slot / QR_LEASE_SLOTS]); /* [A41 word] */
-    uint32_t who = qr_load_acquire(&page->zone->who[slot]); /* [A42 who] pairs with R42 */
+    uint64_t who = qr_load_acquire(&page->zone->who[slot]); /* [A42 who] pairs with R42 */
     if (qr_lease_tag(word) != page->tag || (qr_lease_open_slots(word) & bit) == 0 ||
-        !qr_lease_who_is(who, page->tag) || qr_lease_owner(who) == QR_OWNER_NOBODY)
+        !qr_lease_is_of(who, page->tag, owner))
         return QUIRE_ENOLEASE;
     qr_store_relaxed(&qr_zone_times(page->zone)[slot], until_ns); /* relaxed: the fence follows */
     qr_full_fence(); /* against that of qr_lease_expire */
@@ -333,7 +333,7 @@ uint32_t qr_lease_freeze(struct quire *ch, struct qr_group *group, const struct 
 
 void qr_lease_untake(struct qr_group *group, const struct qr_lease_page *page, uint32_t slot)
 {
-    uint32_t who = qr_load_relaxed(&page->zone->who[slot]); /* relaxed: taken, so ours */
+    uint64_t who = qr_load_relaxed(&page->zone->who[slot]); /* relaxed: taken, so ours */
     int given = qr_lease_who_is(who, page->tag);
     (void)put_back(group, page, slot, given ? qr_lease_attempts(who) : 0, 0);
 }

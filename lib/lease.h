@@ -3,7 +3,7 @@
  * Leases: what an ack group knows of each message it was given (docs/protocol.md).
  *
  *   word  tag:32 | back:16 | done:16     sixteen slots of a page; another tag: not of this page
- *   who   tag:14 | owner:10 | attempts:8 one slot: who was given it last, and how often
+ *   who   tag:32 | owner:16 | attempts:16 one slot: who was given it last, and how often
  *
  *   back done
  *     0    0    leased (below the group's head)       1    0    returned, to be given again
@@ -47,27 +47,32 @@ static inline uint32_t qr_lease_open_slots(uint64_t word)
 {
     return ~(qr_lease_done(word) | qr_lease_back(word)) & QR_LEASE_ALL;
 }
-/* A word of a page that was given up keeps its bits, under a tag that is no page's. */
+/* A word of a page that was given up keeps its bits, under the tag of a page that is far away. */
 static inline uint32_t qr_lease_frozen(uint32_t tag)
 {
-    return ~tag;
+    return tag ^ 0x80000000u;
 }
 
-static inline uint32_t qr_lease_who(uint32_t tag, uint32_t owner, uint32_t attempts)
+static inline uint64_t qr_lease_who(uint32_t tag, uint32_t owner, uint32_t attempts)
 {
-    return (tag & 0x3fffu) << 18 | owner << 8 | attempts;
+    return (uint64_t)tag << 32 | owner << 16 | attempts;
 }
-static inline int qr_lease_who_is(uint32_t who, uint32_t tag)
+static inline int qr_lease_who_is(uint64_t who, uint32_t tag)
 {
-    return who >> 18 == (tag & 0x3fffu);
+    return (uint32_t)(who >> 32) == tag;
 }
-static inline uint32_t qr_lease_owner(uint32_t who)
+static inline uint32_t qr_lease_owner(uint64_t who)
 {
-    return who >> 8 & 1023u;
+    return (uint32_t)who >> 16;
 }
-static inline uint32_t qr_lease_attempts(uint32_t who)
+static inline uint32_t qr_lease_attempts(uint64_t who)
 {
-    return who & 0xffu;
+    return (uint32_t)who & 0xffffu;
+}
+/* Does the handle have what who is about? */
+static inline int qr_lease_is_of(uint64_t who, uint32_t tag, uint32_t owner)
+{
+    return who >> 16 == ((uint64_t)tag << 16 | owner);
 }
 
 /* A page of an ack group: where its leases are. */
@@ -100,11 +105,15 @@ int qr_lease_open(struct qr_group *group, const struct qr_lease_page *page, uint
                   uint32_t n);
 
 /*
- * Acknowledges the slots of mask in word index: how many were not yet, or QUIRE_ENOLEASE when the
+ * Acknowledges slots of word index: those of own if they are leased, which only whoever has them
+ * may ask for, and those of back if they are returned or dead. How many; or QUIRE_ENOLEASE when the
  * word is not of this page. Any thread.
+ *
+ * Nobody else's lease: its holder reads the message until it says that it is done, and nothing but
+ * the lease keeps the page.
  */
-int qr_lease_ack(struct quire *ch, struct qr_group *group, const struct qr_lease_page *page,
-                 uint32_t index, uint32_t mask);
+int qr_lease_ack(struct qr_group *group, const struct qr_lease_page *page, uint32_t index,
+                 uint32_t own, uint32_t back);
 
 /*
  * Returns the slot, if owner has it (QR_OWNER_NOBODY: whoever has it), to be had from not_before_ns
@@ -116,8 +125,9 @@ int qr_lease_return(struct qr_group *group, const struct qr_lease_page *page, ui
 /* The same for a lease that has ended by its time; QUIRE_ENOLEASE also when it was extended. */
 int qr_lease_expire(struct qr_group *group, const struct qr_lease_page *page, uint32_t slot,
                     uint64_t now_ns);
-/* Gives a lease, whoever has it, until until_ns. 0 or QUIRE_ENOLEASE. */
-int qr_lease_extend(const struct qr_lease_page *page, uint32_t slot, uint64_t until_ns);
+/* Gives a lease of owner until until_ns. 0 or QUIRE_ENOLEASE. */
+int qr_lease_extend(const struct qr_lease_page *page, uint32_t slot, uint32_t owner,
+                    uint64_t until_ns);
 /* The same for a slot that was claimed by the caller and given to nobody. */
 void qr_lease_give_up(struct qr_group *group, const struct qr_lease_page *page, uint32_t slot);
 /* Returns all that owner has. How many. */

@@ -3,9 +3,17 @@
 #include <lib/lease.h>
 #include <lib/recycle.h>
 
-static uint32_t bits(uint32_t set)
+/* Of slots of a word: those that are not void, published yet or not. */
+static uint32_t messages_of(const struct qr_lease_page *page, const struct qr_frame *frame,
+                            uint32_t first, uint32_t set)
 {
-    return (uint32_t)__builtin_popcount(set);
+    uint32_t n = 0;
+    for (; set != 0; set &= set - 1) {
+        /* relaxed: a figure */
+        uint64_t slot = qr_load_relaxed(&frame->slots[first + (uint32_t)__builtin_ctz(set)]);
+        n += !qr_slot_is(slot, page->tag) || qr_slot_offset(slot) != QR_SLOT_VOID;
+    }
+    return n;
 }
 
 /* Slots [from, to) of one page, in words that may not be opened yet. */
@@ -20,18 +28,18 @@ static void count_page(const struct qr_lease_page *page, const struct qr_frame *
         uint64_t word = qr_load_acquire(&page->zone->words[slot / QR_LEASE_SLOTS]);
         if (qr_lease_tag(word) != page->tag)
             word = qr_lease_word(page->tag, 0, 0);
-        n->returned += bits(qr_lease_back(word) & ~qr_lease_done(word) & in);
-        n->dead += bits(qr_lease_back(word) & qr_lease_done(word) & in);
+        uint32_t back = qr_lease_back(word) & in;
+        n->returned += messages_of(page, frame, first, back & ~qr_lease_done(word));
+        n->dead += (uint32_t)__builtin_popcount(back & qr_lease_done(word));
+        uint32_t leased = 0;
         for (uint32_t open = qr_lease_open_slots(word) & in; open != 0; open &= open - 1) {
-            uint32_t at = first + (uint32_t)__builtin_ctz(open);
-            uint64_t published = qr_load_relaxed(&frame->slots[at]); /* relaxed: a figure */
-            uint32_t who = qr_load_acquire(&page->zone->who[at]);    /* [A42 who] pairs with R42 */
-            if (except != QR_OWNER_NOBODY && qr_lease_who_is(who, page->tag) &&
-                qr_lease_owner(who) == except)
-                continue;
-            n->leased +=
-                !qr_slot_is(published, page->tag) || qr_slot_offset(published) != QR_SLOT_VOID;
+            uint32_t i = (uint32_t)__builtin_ctz(open);
+            /* [A42 who] pairs with R42. */
+            uint64_t who = qr_load_acquire(&page->zone->who[first + i]);
+            if (except == QR_OWNER_NOBODY || !qr_lease_is_of(who, page->tag, except))
+                leased |= 1u << i;
         }
+        n->leased += messages_of(page, frame, first, leased);
         slot = first + QR_LEASE_SLOTS;
     }
 }

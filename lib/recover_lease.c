@@ -27,8 +27,9 @@ static void settle_slot(struct settling *s, uint32_t slot, uint32_t bit, uint32_
                         uint32_t *done)
 {
     uint64_t word = qr_load_relaxed(&s->frame->slots[slot]);
-    qr_atomic_u32 *at = &s->page.zone->who[slot];
-    uint32_t who = qr_load_relaxed(at), limit = s->group->block->max_attempts;
+    qr_atomic_u64 *at = &s->page.zone->who[slot];
+    uint64_t who = qr_load_relaxed(at);
+    uint32_t limit = s->group->block->max_attempts;
     uint32_t attempts = qr_lease_who_is(who, s->page.tag) ? qr_lease_attempts(who) : 0;
     *back &= ~bit;
     if (qr_slot_is(word, s->page.tag) && qr_slot_offset(word) == QR_SLOT_VOID) {

@@ -282,7 +282,7 @@ static __attribute__((noinline)) int recv_slow(struct quire_rx *rx, struct quire
 static __attribute__((noinline)) int recv_any(struct quire_rx *rx, struct quire_msg *msg,
                                               uint64_t deadline_ns)
 {
-    qr_atomic_u32 *who = rx->who;
+    qr_atomic_u64 *who = rx->who;
     uint64_t position = rx->next;
     /* relaxed: a hint; who returned a message wakes somebody, or is seen by the next receive. */
     if (qr_unlikely(!who || position >= rx->ready || qr_load_relaxed(rx->returned) != 0 ||

@@ -32,9 +32,9 @@ struct quire_rx {
     int careful; /* checksums are to be checked, or leases to be noted */
     /* Ack groups: who of the run's page when a message needs a look and its lease alone, else
      * NULL; and what is stored there. */
-    qr_atomic_u32 *who;
+    qr_atomic_u64 *who;
     const qr_atomic_u32 *returned;
-    uint32_t who_word;
+    uint64_t who_word;
     int quiet; /* ack groups: an acknowledgement is counted by nobody, and needs no fence */
     /* The slow half. */
     uint64_t end;

@@ -27,7 +27,7 @@ void qr_rx_leases_init(struct quire_rx *rx)
 
 void qr_rx_lease(struct quire_rx *rx, uint32_t n)
 {
-    qr_atomic_u32 *at = &rx->leases.zone->who[QUIRE_SLOT_OF(rx->next)];
+    qr_atomic_u64 *at = &rx->leases.zone->who[QUIRE_SLOT_OF(rx->next)];
     /* relaxed: before next moves past the slot nobody else looks; that is a release (R18). */
     for (uint32_t i = 0; i < n; i++)
         qr_store_relaxed(&at[i], rx->who_word);
@@ -36,8 +36,8 @@ void qr_rx_lease(struct quire_rx *rx, uint32_t n)
 void qr_rx_pass_over(struct quire_rx *rx)
 {
     uint32_t slot = QUIRE_SLOT_OF(rx->next);
-    (void)qr_lease_ack(rx->channel, rx->group, &rx->leases, slot / QR_LEASE_SLOTS,
-                       1u << slot % QR_LEASE_SLOTS);
+    (void)qr_lease_ack(rx->group, &rx->leases, slot / QR_LEASE_SLOTS, 1u << slot % QR_LEASE_SLOTS,
+                       0);
 }
 
 int qr_rx_run_lost(const struct quire_rx *rx)
@@ -178,7 +178,7 @@ int qr_rx_take_back(struct quire_rx *rx)
 uint32_t qr_rx_back_flags(const struct quire_rx *rx)
 {
     /* relaxed: taken, so nobody else writes it. */
-    uint32_t who = qr_load_relaxed(&rx->back.page.zone->who[rx->back.slot]);
+    uint64_t who = qr_load_relaxed(&rx->back.page.zone->who[rx->back.slot]);
     uint32_t before = qr_lease_who_is(who, rx->back.page.tag) ? qr_lease_attempts(who) : 0;
     return QUIRE_MSG_RETURNED | before << ATTEMPT_SHIFT;
 }
@@ -201,8 +201,8 @@ void qr_rx_hand_back(struct quire_rx *rx)
 
 void qr_rx_drop_back(struct quire_rx *rx)
 {
-    (void)qr_lease_ack(rx->channel, rx->group, &rx->back.page, rx->back.slot / QR_LEASE_SLOTS,
-                       1u << rx->back.slot % QR_LEASE_SLOTS);
+    (void)qr_lease_ack(rx->group, &rx->back.page, rx->back.slot / QR_LEASE_SLOTS,
+                       1u << rx->back.slot % QR_LEASE_SLOTS, 0);
     rx->back.held = 0;
     qr_rx_set_who(rx);
 }
@@ -243,22 +243,47 @@ static inline void was_acked(struct quire_rx *rx, uint32_t n)
     qr_freed(ch, ch->view.live);
 }
 
+/* The slots of a word, of those in mask, of which who says owner. */
+static inline uint32_t slots_of(const qr_atomic_u64 *who, uint32_t mask, uint32_t tag,
+                                uint32_t owner)
+{
+    uint32_t found = 0;
+    for (uint32_t i = (uint32_t)__builtin_ctz(mask); mask >> i != 0; i++)
+        /* [A42 who] pairs with R42; before the word: who is given it meanwhile has changed that. */
+        found |= (uint32_t)qr_lease_is_of(qr_load_acquire(&who[i]), tag, owner) << i;
+    return found & mask;
+}
+
+/* The slots of mask that the handle has; *back: those that nobody has. mask is within the page. */
+static uint32_t own_slots(const struct quire_rx *rx, const struct qr_lease_page *page,
+                          uint32_t index, uint32_t mask, uint32_t *back)
+{
+    const qr_atomic_u64 *who = &page->zone->who[index * QR_LEASE_SLOTS];
+    uint32_t own = mask != 0 ? slots_of(who, mask, page->tag, rx->index) : 0;
+    uint32_t others = mask & ~own;
+    *back = others != 0 ? slots_of(who, others, page->tag, QR_OWNER_NOBODY) : 0;
+    return own;
+}
+
+/* What of a word lies in the page. */
+static uint32_t word_mask(const struct quire_rx *rx, uint32_t index)
+{
+    uint32_t left = rx->channel->max_messages - index * QR_LEASE_SLOTS;
+    return left < QR_LEASE_SLOTS ? (1u << left) - 1 : QR_LEASE_ALL;
+}
+
 /* In every case that is not the ordinary one. */
 static __attribute__((noinline)) int ack_any(struct quire_rx *rx, uint64_t position)
 {
     struct qr_lease_page page;
-    uint32_t slot = QUIRE_SLOT_OF(position);
+    uint32_t slot = QUIRE_SLOT_OF(position), back;
     if (!rx || !qr_group_acks(rx->group))
         return QUIRE_EINVAL;
-    if (qr_unlikely(slot >= rx->channel->max_messages ||
-                    qr_lease_find(rx->channel, rx->group, QUIRE_PAGE_OF(position), &page) != 0))
+    if (slot >= rx->channel->max_messages ||
+        qr_lease_find(rx->channel, rx->group, QUIRE_PAGE_OF(position), &page) != 0)
         return QUIRE_ENOLEASE;
-    /* relaxed: the caller was given the message, and whoever gave it stored this before. */
-    if (qr_unlikely(!qr_lease_who_is(qr_load_relaxed(&page.zone->who[slot]), page.tag)))
-        return QUIRE_ENOLEASE;
-    int n = qr_lease_ack(rx->channel, rx->group, &page, slot / QR_LEASE_SLOTS,
-                         1u << slot % QR_LEASE_SLOTS);
-    if (qr_unlikely(n <= 0))
+    uint32_t own = own_slots(rx, &page, slot / QR_LEASE_SLOTS, 1u << slot % QR_LEASE_SLOTS, &back);
+    if (qr_lease_ack(rx->group, &page, slot / QR_LEASE_SLOTS, own, back) <= 0)
         return QUIRE_ENOLEASE;
     was_acked(rx, 1);
     return 0;
@@ -277,15 +302,14 @@ int quire_rx_ack(quire_rx_t *rx, uint64_t position)
                     slot >= rx->channel->max_messages))
         return ack_any(rx, position);
     qr_atomic_u64 *words = (qr_atomic_u64 *)(uintptr_t)qr_load_acquire(&rx->at_words);
-    /* relaxed, both: ordered by the load before; who was stored before the message was given. */
-    if (qr_unlikely(qr_load_relaxed(&rx->at_page) != page_no))
+    if (qr_unlikely(qr_load_relaxed(&rx->at_page) != page_no)) /* relaxed: ordered by the last */
         return ack_any(rx, position);
-    const qr_atomic_u32 *who = (const qr_atomic_u32 *)((const char *)words + rx->who_at);
+    const qr_atomic_u64 *who = (const qr_atomic_u64 *)((const char *)words + rx->who_at);
     uint64_t bit = 1ull << slot % QR_LEASE_SLOTS;
-    uint64_t word = qr_load_relaxed(&words[slot / QR_LEASE_SLOTS]); /* the exchange decides */
-    uint64_t next = word | bit;
-    /* relaxed: as above */
-    if (qr_unlikely(!qr_lease_who_is(qr_load_relaxed(&who[slot]), tag) ||
+    /* relaxed: the exchange decides. */
+    uint64_t word = qr_load_relaxed(&words[slot / QR_LEASE_SLOTS]), next = word | bit;
+    /* relaxed: the handle's own, or it is not the ordinary case. */
+    if (qr_unlikely(!qr_lease_is_of(qr_load_relaxed(&who[slot]), tag, rx->index) ||
                     qr_lease_tag(word) != tag || (word & (bit << 16 | bit)) != 0 ||
                     (uint32_t)next == QR_LEASE_ALL ||
                     /* [R41 word] pairs with A41 */
@@ -295,28 +319,12 @@ int quire_rx_ack(quire_rx_t *rx, uint64_t position)
     return 0;
 }
 
-/* Slots of the page that were claimed: what lies behind was given to nobody. */
-static uint32_t claimed_of(struct quire_rx *rx, uint64_t page_no)
-{
-    struct quire *ch = rx->channel;
-    struct qr_place place;
-    uint64_t head = qr_load_acquire(&rx->group->block->head);   /* [A5 head] pairs with R5 */
-    uint64_t hint = qr_load_relaxed(&ch->view.live->tail_page); /* relaxed: any resolves */
-    if (qr_head_page(head, hint) == page_no)
-        return qr_head_slot(head);
-    if (qr_head_page(head, hint) < page_no || qr_locate_held(ch, page_no, &place) != 0)
-        return 0;
-    int64_t final = qr_final(place.frame, page_no);
-    return final < 0 ? 0 : (uint32_t) final;
-}
-
 /* Slots [from, to) of a page. */
 static long ack_slots(struct quire_rx *rx, uint64_t page_no, uint32_t from, uint32_t to)
 {
     struct qr_lease_page page;
     long n = 0;
-    uint32_t claimed = claimed_of(rx, page_no);
-    to = to < claimed ? to : claimed;
+    to = to < rx->channel->max_messages ? to : rx->channel->max_messages;
     if (from >= to || qr_lease_find(rx->channel, rx->group, page_no, &page) != 0)
         return 0;
     for (uint32_t i = from / QR_LEASE_SLOTS; i <= (to - 1) / QR_LEASE_SLOTS; i++) {
@@ -325,7 +333,8 @@ static long ack_slots(struct quire_rx *rx, uint64_t page_no, uint32_t from, uint
             mask &= QR_LEASE_ALL << (from - first);
         if (to < first + QR_LEASE_SLOTS)
             mask &= (1u << (to - first)) - 1;
-        int done = qr_lease_ack(rx->channel, rx->group, &page, i, mask);
+        uint32_t back, own = own_slots(rx, &page, i, mask, &back);
+        int done = qr_lease_ack(rx->group, &page, i, own, back);
         n += done > 0 ? done : 0;
     }
     return n;
@@ -391,7 +400,7 @@ int quire_rx_nack_later(quire_rx_t *rx, uint64_t position, uint64_t delay_ns)
         return rc;
     if (delay_ns > 0)
         at = qr_boot_now() + (delay_ns < DELAY_MAX ? delay_ns : DELAY_MAX);
-    rc = qr_lease_return(rx->group, &page, QUIRE_SLOT_OF(position), QR_OWNER_NOBODY, at);
+    rc = qr_lease_return(rx->group, &page, QUIRE_SLOT_OF(position), rx->index, at);
     if (rc == 0)
         qr_lease_wake(rx->channel, rx->group);
     return rc;
@@ -405,7 +414,7 @@ int quire_rx_extend(quire_rx_t *rx, uint64_t position, uint64_t lease_ns)
         return rc;
     if (!rx->timed)
         return QUIRE_EINVAL;
-    return qr_lease_extend(&page, QUIRE_SLOT_OF(position),
+    return qr_lease_extend(&page, QUIRE_SLOT_OF(position), rx->index,
                            qr_boot_now() + (lease_ns < DELAY_MAX ? lease_ns : DELAY_MAX));
 }
 
@@ -414,20 +423,14 @@ static size_t ack_own(struct quire_rx *rx, const struct qr_lease_page *page, uin
                       size_t n)
 {
     uint64_t word = qr_load_acquire(&page->zone->words[index]); /* [A41 word] pairs with R41 */
-    uint32_t mask = 0, found = 0;
+    uint32_t back, mask = 0;
     if (qr_lease_tag(word) != page->tag)
         return 0;
-    for (uint32_t open = qr_lease_open_slots(word); open != 0 && found < n; open &= open - 1) {
-        uint32_t slot = index * QR_LEASE_SLOTS + (uint32_t)__builtin_ctz(open);
-        if (slot >= rx->channel->max_messages)
-            break;
-        uint32_t who = qr_load_acquire(&page->zone->who[slot]); /* [A42 who] pairs with R42 */
-        if (!qr_lease_who_is(who, page->tag) || qr_lease_owner(who) != rx->index)
-            continue;
-        mask |= open & -open;
-        found++;
-    }
-    int done = mask != 0 ? qr_lease_ack(rx->channel, rx->group, page, index, mask) : 0;
+    uint32_t open = qr_lease_open_slots(word) & word_mask(rx, index);
+    uint32_t own = own_slots(rx, page, index, open, &back);
+    for (; own != 0 && n > 0; own &= own - 1, n--)
+        mask |= own & -own;
+    int done = mask != 0 ? qr_lease_ack(rx->group, page, index, mask, 0) : 0;
     return done > 0 ? (size_t)done : 0;
 }
 

@@ -200,7 +200,7 @@ void qr_lease_layout(struct qr_lease_layout *l, uint32_t max_messages)
 {
     l->words = sizeof(struct qr_lease_head);
     l->who = qr_round_up(l->words + 8 * (((uint64_t)max_messages + 15) / 16), QR_LINE);
-    l->times = qr_round_up(l->who + 4 * (uint64_t)max_messages, QR_BLOCK);
+    l->times = qr_round_up(l->who + 8 * (uint64_t)max_messages, QR_BLOCK);
     l->bytes = l->times + qr_round_up(8 * (uint64_t)max_messages, QR_BLOCK);
 }
 

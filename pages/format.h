@@ -330,7 +330,7 @@ enum qr_group_hold {
  * earlier page of the frame has another tag and counts for nothing (lib/lease.h).
  *
  *   words[slot / 16]  tag:32 | back:16 | done:16
- *   who[slot]         tag:14 | owner:10 | attempts:8
+ *   who[slot]         tag:32 | owner:16 | attempts:16
  *   times[slot]       CLOCK_BOOTTIME, ns: a lease ends then; what was returned waits until then
  */
 struct qr_lease_head {

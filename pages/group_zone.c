@@ -65,7 +65,7 @@ static int map_zone(struct qr_store *store, struct qr_zone *zone, const struct q
     unsigned char *base = zone->mapping;
     zone->head = zone->mapping;
     zone->words = (qr_atomic_u64 *)(base + l->words);
-    zone->who = (qr_atomic_u32 *)(base + l->who);
+    zone->who = (qr_atomic_u64 *)(base + l->who);
     return 0;
 }
 

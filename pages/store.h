@@ -26,7 +26,7 @@ struct qr_group_map {
 struct qr_zone {
     struct qr_lease_head *head;
     qr_atomic_u64 *words;
-    qr_atomic_u32 *who;
+    qr_atomic_u64 *who;
     qr_atomic_u64 times; /* an address; 0: nobody asked for them */
     void *mapping;
     uint64_t offset; /* in fd */

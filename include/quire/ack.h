@@ -14,9 +14,10 @@
  * themselves: then what is borrowed stays valid as in an auto group. Positions come in any order
  * once something was returned.
  *
- * All but quire_rx_ack_first may be called from any thread, also while another one receives with
- * the handle; the handle only says which group is meant, and must not be closed meanwhile. None of
- * them blocks; the only system calls are to wake somebody and, for nack_later, to make room once.
+ * A lease belongs to the handle that was given the message, and it is by this handle that it is
+ * acknowledged, returned, extended. All but quire_rx_ack_first may be called from any thread, also
+ * while another one receives with the handle, which must not be closed meanwhile. None of them
+ * blocks; the only system calls are to wake somebody and, for nack_later, to make room once.
  * Progress: lock-free, but for that.
  *
  * What is acknowledged stays so when the process is killed. A power loss takes acknowledgements
@@ -37,23 +38,23 @@ static inline uint32_t quire_msg_attempt(const struct quire_msg *msg)
 }
 
 /*
- * Acknowledges the message at position, which a handle of this group was given: it may be leased,
- * returned meanwhile, or a dead letter. Its bytes must not be used any more.
- * Returns 0; QUIRE_ENOLEASE (it was acknowledged before, or given up, or nobody was given it);
- * QUIRE_EINVAL (rx is of no ack group).
+ * Acknowledges the message at position, which this handle was given; or one that was returned
+ * meanwhile and nobody has, or a dead letter of the group. Its bytes must not be used any more.
+ * Returns 0; QUIRE_ENOLEASE (it was acknowledged before, or given up; another handle has it, or
+ * nobody was given it yet); QUIRE_EINVAL (rx is of no ack group).
  */
 QUIRE_API QUIRE_MUST_CHECK int quire_rx_ack(quire_rx_t *rx, uint64_t position);
 
 /*
- * Acknowledges every message from first to last, both included, that the members of the group have
- * claimed. Returns how many were not acknowledged before; QUIRE_EINVAL.
+ * The same for every message from first to last, both included, that the handle has or nobody has.
+ * Returns how many there were; QUIRE_EINVAL.
  */
 QUIRE_API QUIRE_MUST_CHECK long quire_rx_ack_range(quire_rx_t *rx, uint64_t first, uint64_t last);
 
 /*
  * Returns the message at position: the next receive of any member gets it, marked
  * QUIRE_MSG_RETURNED; when this was its last attempt (max_attempts) it becomes a dead letter.
- * Returns 0; QUIRE_ENOLEASE (nobody has it); QUIRE_EINVAL.
+ * Returns 0; QUIRE_ENOLEASE (this handle does not have it); QUIRE_EINVAL.
  */
 QUIRE_API QUIRE_MUST_CHECK int quire_rx_nack(quire_rx_t *rx, uint64_t position);
 

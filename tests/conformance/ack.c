@@ -133,11 +133,17 @@ static void returned_goes_first_and_counts(void)
     for (uint32_t attempt = 1; attempt < 300; attempt++) {
         quire_rx_t *rx = attempt % 2 != 0 ? two : one;
 
-        CHECK_OK(quire_rx_nack(one, msg.position)); /* the handle only names the group */
-        CHECK_CODE(quire_rx_nack(two, msg.position), QUIRE_ENOLEASE);
+        quire_rx_t *had = attempt % 2 != 0 ? one : two;
+
+        CHECK_CODE(quire_rx_nack(rx, msg.position), QUIRE_ENOLEASE); /* it is the other one's */
+        CHECK_CODE(quire_rx_ack(rx, msg.position), QUIRE_ENOLEASE);
+        CHECK_EQ(quire_rx_ack_range(rx, 0, UINT64_MAX), 0);
+        CHECK_OK(quire_rx_nack(had, msg.position));
+        CHECK_CODE(quire_rx_nack(had, msg.position), QUIRE_ENOLEASE);
         msg = take_attempt(rx, 0, attempt < 255 ? attempt + 1 : 256);
     }
-    CHECK_OK(quire_rx_ack(two, msg.position));
+    CHECK_OK(quire_rx_nack(two, msg.position));
+    CHECK_OK(quire_rx_ack(one, msg.position)); /* nobody has it: whoever knows may say it is done */
     is_left(channel, "g", group_of(channel, "g").leased, 0, 0);
     quire_rx_close(two);
     /* One by one in order, whoever had claimed them ahead: nothing twice, nothing missing. */

@@ -123,9 +123,10 @@ static void a_lease_ends(void)
     same = take_attempt(rx, 0, 2); /* sleeps until the lease has ended */
     CHECK(clock_ns() - before >= 60 * MS);
     CHECK_EQ(same.position, msg.position);
-    is_number(&msg, 1, 0, SIZE);                /* what was borrowed stays */
-    CHECK_OK(quire_rx_ack(slow, msg.position)); /* late, but done: the other one's is the same */
-    CHECK_CODE(quire_rx_ack(rx, msg.position), QUIRE_ENOLEASE);
+    is_number(&msg, 1, 0, SIZE);                                  /* what was borrowed stays */
+    CHECK_CODE(quire_rx_ack(slow, msg.position), QUIRE_ENOLEASE); /* late: another one has it */
+    CHECK_CODE(quire_rx_nack(slow, msg.position), QUIRE_ENOLEASE);
+    CHECK_OK(quire_rx_ack(rx, msg.position));
     CHECK_EQ(group_of(channel, "g").lag_messages, 0);
     quire_rx_close(slow);
     quire_rx_close(rx);

@@ -35,7 +35,7 @@ Test(error, header_is_read)
 {
     struct code codes[CODES_MAX];
     size_t count = codes_of_header(codes);
-    cr_assert_eq(count, 29, "read %zu codes from the header", count);
+    cr_assert_eq(count, 30, "read %zu codes from the header", count);
     cr_assert_str_eq(codes[0].name, "QUIRE_OK");
     cr_assert_str_eq(codes[count - 1].name, "QUIRE_EPOISONED");
     cr_assert_eq(codes[count - 1].value, QUIRE_EPOISONED);
