@@ -69,6 +69,8 @@ struct quire {
     qr_atomic_u32 group_count;
     qr_atomic_u64 group_list; /* struct qr_group_list * */
     uint32_t group_next_id;   /* under lock */
+    qr_atomic_u64 done;       /* needs_seq:32 | page:32, all groups are done with pages before it */
+    qr_atomic_u64 walked;     /* the same: one of them walked every page from here on */
     qr_atomic_u32 lossy;      /* 1: pages may be given up: the policy, or a group, says so */
 
     pthread_mutex_t lock;    /* groups are made, handles opened and closed; never on a hot path */

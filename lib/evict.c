@@ -151,9 +151,9 @@ static void freeze(struct quire *ch, struct qr_group *group, const struct qr_pla
         (void)qr_lease_freeze(ch, group, &page, place->frame, claimed, lost);
 }
 
-/* Takes the page from one group. Under the evict lock. */
+/* Takes the page, whole when nobody has begun it, from one group. Under the evict lock. */
 static void take_from(struct quire *ch, struct qr_group *group, const struct qr_place *place,
-                      uint32_t final)
+                      uint32_t final, const struct quire_lost *whole)
 {
     struct qr_group_block *b = group->block;
     uint64_t page_no = place->page_no;
@@ -172,7 +172,10 @@ static void take_from(struct quire *ch, struct qr_group *group, const struct qr_
                 take_leases(b, page_no, &lost);
             break; /* the group is done with it by itself */
         }
-        (void)count_messages(place->frame, page_no, from, final, &lost);
+        if (from == 0)
+            lost = *whole;
+        else
+            (void)count_messages(place->frame, page_no, from, final, &lost);
         write_next(b, &lost);
         qr_handle_confirm(ch, head);
         uint64_t gone = QUIRE_POSITION(page_no, QR_SLOT_EVICTING);
@@ -196,39 +199,6 @@ static void drop_unread(struct quire *ch, const struct qr_frame *frame, uint64_t
     qr_raise(&ch->view.live->retain_from, page_no + 1);
 }
 
-/* The oldest page before below that the group has not finished; below when there is none. */
-static uint64_t oldest_leased(struct quire *ch, struct qr_group *group, uint64_t below)
-{
-    const struct qr_frame *frame;
-    uint32_t high = qr_load_relaxed(&ch->frames_high); /* relaxed: a bound that only grows */
-    for (uint32_t f = 0; f < high; f++) {
-        uint64_t page = qr_life_page(qr_load_acquire(&ch->view.life[f])); /* [A6 life] with R6 */
-        if (page >= below || !qr_holds(ch, f, page) || qr_store_frame(ch->store, f, &frame) != 0)
-            continue;
-        int64_t final = qr_final(frame, page);
-        if (final > 0 && final <= (int64_t)ch->max_messages &&
-            !qr_lease_finished(ch, group, f, page, (uint32_t) final))
-            below = page;
-    }
-    return below;
-}
-
-/* The oldest page that the group is not done with. */
-static uint64_t oldest_of(struct quire *ch, struct qr_group *group, uint64_t tail)
-{
-    uint64_t head = qr_load_acquire(&group->block->head); /* [A5 head] pairs with R5 */
-    uint64_t page = qr_head_page(head, tail);
-    struct qr_place place;
-    int rc = qr_locate(ch, page, &place);
-    if (rc == QUIRE_ENOENT)
-        page++; /* recycled: it was done with it */
-    if (rc == 0) {
-        int64_t final = qr_final(place.frame, page);
-        page += final >= 0 && qr_head_slot(head) >= final;
-    }
-    return qr_group_acks(group) ? oldest_leased(ch, group, page) : page;
-}
-
 /* The oldest page that some lossy group is not done with; UINT64_MAX when there is none. */
 static uint64_t oldest_needed(struct quire *ch, uint64_t tail)
 {
@@ -240,7 +210,7 @@ static uint64_t oldest_needed(struct quire *ch, uint64_t tail)
     for (uint32_t i = 0; i < count; i++) {
         uint64_t page = UINT64_MAX;
         if (!qr_group_deleted(list->group[i]) && qr_group_lossy(ch, list->group[i]))
-            page = oldest_of(ch, list->group[i], tail);
+            page = qr_group_oldest(ch, list->group[i], tail);
         oldest = page < oldest ? page : oldest;
     }
     return oldest;
@@ -275,9 +245,11 @@ static int evict_locked(struct quire *ch, uint64_t tail)
         return QUIRE_FULL;
     uint32_t count = qr_group_count(ch);
     struct qr_group_list *list = qr_groups(ch);
+    struct quire_lost whole = {0, 0, 0};
+    (void)count_messages(place.frame, page_no, 0, (uint32_t) final, &whole);
     for (uint32_t i = 0; i < count; i++)
         if (!qr_group_deleted(list->group[i]) && qr_group_lossy(ch, list->group[i]))
-            take_from(ch, list->group[i], &place, (uint32_t) final);
+            take_from(ch, list->group[i], &place, (uint32_t) final, &whole);
     if (qr_groups_live(ch) == 0)
         drop_unread(ch, place.frame, page_no, (uint32_t) final);
     /* A consumer may wait where the head was. */

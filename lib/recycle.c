@@ -113,6 +113,74 @@ int qr_group_done(struct quire *ch, struct qr_group *group, uint32_t frame, uint
     return group_done(ch, group, frame, page_no, final, &walked);
 }
 
+/* The oldest page before below that the group has not finished; below when there is none. */
+static uint64_t oldest_leased(struct quire *ch, struct qr_group *group, uint64_t below)
+{
+    const struct qr_frame *frame;
+    uint32_t high = qr_load_relaxed(&ch->frames_high); /* relaxed: a bound that only grows */
+    for (uint32_t f = 0; f < high; f++) {
+        uint64_t page = qr_life_page(qr_load_acquire(&ch->view.life[f])); /* [A6 life] with R6 */
+        if (page >= below || !qr_holds(ch, f, page) || qr_store_frame(ch->store, f, &frame) != 0)
+            continue;
+        int64_t final = qr_final(frame, page);
+        if (final > 0 && final <= (int64_t)ch->max_messages &&
+            !qr_lease_finished(ch, group, f, page, (uint32_t) final))
+            below = page;
+    }
+    return below;
+}
+
+uint64_t qr_group_oldest(struct quire *ch, struct qr_group *group, uint64_t tail)
+{
+    uint64_t head = qr_load_acquire(&group->block->head); /* [A5 head] pairs with R5 */
+    uint64_t page = qr_head_page(head, tail);
+    struct qr_place place;
+    int rc = qr_locate(ch, page, &place);
+    if (rc == QUIRE_ENOENT)
+        page++; /* recycled: it was done with it */
+    if (rc == 0) {
+        int64_t final = qr_final(place.frame, page);
+        page += final >= 0 && qr_head_slot(head) >= final;
+    }
+    return qr_group_acks(group) ? oldest_leased(ch, group, page) : page;
+}
+
+#define MANY_GROUPS 16u /* more of them are not asked one by one at every turn */
+
+/* Looks how far all groups are done, for those who look at a page before that later. */
+static uint64_t look_at_all(struct quire *ch, uint64_t tail)
+{
+    /* [A8 needs] pairs with R8: who makes a group, or moves one back, does so before or after. */
+    uint32_t seq = qr_load_acquire(&ch->view.live->needs_seq);
+    uint32_t count = qr_group_count(ch);
+    struct qr_group_list *list = qr_groups(ch);
+    uint64_t done = tail, walked = UINT64_MAX;
+    for (uint32_t i = 0; i < count; i++) {
+        if (qr_group_deleted(list->group[i]))
+            continue;
+        uint64_t page = qr_group_oldest(ch, list->group[i], tail);
+        /* relaxed: written before the head that was read. */
+        uint64_t from = qr_load_relaxed(&list->group[i]->block->walked_from);
+        done = page < done ? page : done;
+        walked = from < walked ? from : walked;
+    }
+    qr_store_relaxed(&ch->walked, walked); /* relaxed: carried by the next */
+    /* [R60 done] pairs with A60. */
+    qr_store_release(&ch->done, (uint64_t)seq << 32 | (uint32_t)done);
+    return done;
+}
+
+/* What was found then, if it holds for seq: all groups are done with pages before it. 0: nothing is
+ * known. near: any page that is held. */
+static uint64_t known_done(struct quire *ch, uint32_t seq, uint64_t near)
+{
+    uint64_t done = qr_load_acquire(&ch->done); /* [A60 done] pairs with R60 */
+    if (done >> 32 != seq || done == 0)
+        return 0;
+    int32_t distance = (int32_t)((uint32_t)done - (uint32_t)near);
+    return distance < 0 && near < (uint64_t) - (int64_t)distance ? 0 : near + (uint64_t)distance;
+}
+
 static int groups_done(struct quire *ch, uint32_t frame, uint64_t page_no, uint32_t final,
                        int *walked)
 {
@@ -155,10 +223,14 @@ int qr_protected(struct quire *ch, uint64_t page_no)
 
 /* Steps 2 and 3 for a page with that final count. */
 static int needed(struct quire *ch, uint32_t frame_id, const struct qr_frame *frame,
-                  uint64_t page_no, uint32_t final)
+                  uint64_t page_no, uint32_t final, uint32_t seq)
 {
     int walked = 0;
-    return !groups_done(ch, frame_id, page_no, final, &walked) ||
+    /* Heads only grow, but when needs_seq does. relaxed: ordered by done. */
+    int known = qr_group_count(ch) > MANY_GROUPS && page_no < known_done(ch, seq, page_no);
+    if (known)
+        walked = qr_load_relaxed(&ch->walked) <= page_no;
+    return (!known && !groups_done(ch, frame_id, page_no, final, &walked)) ||
            (!walked && !qr_complete(frame, page_no, final)) || qr_protected(ch, page_no);
 }
 
@@ -174,7 +246,7 @@ int qr_recyclable(struct quire *ch, uint32_t frame_id, uint64_t page_no)
     uint32_t seq = qr_load_acquire(&ch->view.live->needs_seq), before;
     do {
         before = seq;
-        if (needed(ch, frame_id, frame, page_no, (uint32_t) final))
+        if (needed(ch, frame_id, frame, page_no, (uint32_t) final, before))
             return 0;
         /* [A8 needs] pairs with R8: what moved behind our back moved before this. */
         seq = qr_load_acquire(&ch->view.live->needs_seq);
@@ -340,13 +412,10 @@ static int extend(struct quire *ch, uint64_t page_no, uint32_t blocked, uint32_t
     return rc == 0 || (rc == QUIRE_FULL && moved) ? QUIRE_EAGAIN : rc;
 }
 
-uint32_t qr_spares(struct quire *ch, uint32_t enough)
+static uint32_t spares_below(struct quire *ch, uint64_t below, uint32_t enough)
 {
     /* relaxed: hints, as all of this is: what is counted may be gone the next moment. */
-    uint64_t tail = qr_load_relaxed(&ch->view.live->tail_page);
-    uint64_t below = qr_groups_floor(ch, tail);
     uint32_t n = 0, high = qr_load_relaxed(&ch->frames_high);
-    below = below < tail ? below : tail;
     for (uint32_t f = 0; f < high && n < enough; f++) {
         uint64_t page = qr_life_page(qr_load_acquire(&ch->view.life[f])); /* [A6 life] with R6 */
         if (!qr_store_frame_mapped(ch->store, f))
@@ -357,24 +426,60 @@ uint32_t qr_spares(struct quire *ch, uint32_t enough)
     return n;
 }
 
+uint32_t qr_spares(struct quire *ch, uint32_t enough)
+{
+    uint64_t tail = qr_load_relaxed(&ch->view.live->tail_page); /* relaxed: a hint */
+    if (qr_group_count(ch) > MANY_GROUPS) {
+        /* [A8 needs] pairs with R8. */
+        uint64_t known = known_done(ch, qr_load_acquire(&ch->view.live->needs_seq), tail);
+        uint32_t n = spares_below(ch, known < tail ? known : tail, enough);
+        if (n >= enough)
+            return n;
+    }
+    uint64_t below = qr_groups_floor(ch, tail);
+    return spares_below(ch, below < tail ? below : tail, enough);
+}
+
+/* The newest recyclable page below a bound: 1. 0: *blocked pages of those are needed. */
+static int pick_retired(struct quire *ch, uint64_t page_no, uint64_t below, struct candidates *c,
+                        uint32_t *blocked)
+{
+    below = below < page_no ? below : page_no;
+    *blocked = 0;
+    for (;;) {
+        survey(ch, page_no, below, c);
+        if (c->frame < 0)
+            return 0;
+        if (qr_recyclable(ch, (uint32_t)c->frame, c->page_no))
+            return 1;
+        ++*blocked;
+        below = c->page_no;
+    }
+}
+
+/* The same; with many groups first among the pages that all of them were seen to be done with. */
+static int pick_any(struct quire *ch, uint64_t page_no, struct candidates *c, uint32_t *blocked)
+{
+    if (qr_group_count(ch) > MANY_GROUPS) {
+        /* [A8 needs] pairs with R8. */
+        uint64_t known = known_done(ch, qr_load_acquire(&ch->view.live->needs_seq), page_no);
+        if (known != 0 && pick_retired(ch, page_no, known, c, blocked))
+            return 1;
+        if (pick_retired(ch, page_no, look_at_all(ch, page_no), c, blocked))
+            return 1;
+    }
+    return pick_retired(ch, page_no, qr_groups_floor(ch, page_no), c, blocked);
+}
+
 int qr_pick(struct quire *ch, uint64_t page_no, enum qr_pick_mode mode, uint32_t *frame,
             uint64_t *life)
 {
     struct candidates c;
-    uint64_t below = qr_groups_floor(ch, page_no);
-    uint32_t blocked = 0;
-    below = below < page_no ? below : page_no;
-    for (;;) {
-        survey(ch, page_no, below, &c);
-        if (c.frame < 0)
-            break;
-        if (qr_recyclable(ch, (uint32_t)c.frame, c.page_no)) {
-            *frame = (uint32_t)c.frame;
-            *life = c.life;
-            return 0;
-        }
-        blocked++;
-        below = c.page_no;
+    uint32_t blocked;
+    if (pick_any(ch, page_no, &c, &blocked)) {
+        *frame = (uint32_t)c.frame;
+        *life = c.life;
+        return 0;
     }
     if (c.free >= 0) {
         *frame = (uint32_t)c.free;

@@ -47,6 +47,9 @@ int qr_protected(struct quire *ch, uint64_t page_no);
 /* Pages below are finished by every group: a first sieve, decided by qr_recyclable. */
 uint64_t qr_groups_floor(struct quire *ch, uint64_t tail);
 
+/* The oldest page that the group is not done with. */
+uint64_t qr_group_oldest(struct quire *ch, struct qr_group *group, uint64_t tail);
+
 enum qr_pick_mode {
     QR_PICK_AHEAD, /* only what is there for the taking */
     QR_PICK_NEEDED /* make storage, grow, give up pages: as the policy allows */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Groups: names, and who gets what. */
+#include <stdio.h>
 #include <string.h>
 #include <tests/conformance/cases.h>
 #include <tests/conformance/cell.h>
+#include <tests/support/random.h>
 
 static void two_groups_see_everything(void)
 {
@@ -227,6 +229,104 @@ static void the_slowest_group_holds(void)
     CHECK_OK(quire_close(channel));
 }
 
+/* More groups than are asked one by one at every turn: pages come free when the last one is done,
+ * also when groups are made, moved back and deleted in between. */
+static void groups_come_and_go(void)
+{
+    enum { GROUPS = 40 };
+    quire_t *channel = cell_small(5);
+    quire_tx_t *tx = open_tx(channel);
+    quire_rx_t *rx[GROUPS];
+    uint64_t next[GROUPS] = {0}, sent = 0, slowest;
+    struct random random = {7};
+    char name[8];
+
+    for (unsigned i = 0; i < GROUPS; i++) {
+        snprintf(name, sizeof(name), "g%u", i);
+        rx[i] = open_rx_run(channel, name, 1);
+    }
+    for (int round = 0; round < 300; round++) {
+        unsigned g = (unsigned)random_below(&random, GROUPS);
+        struct quire_where where = {QUIRE_OLDEST, 0, 0};
+
+        /* Not always until it is full: pages that are done and not yet reused are moved back to. */
+        for (uint64_t n = random_below(&random, 60); n > 0 && try_put(tx, 1, sent, 200) == 0; n--) {
+            sent++;
+        }
+        slowest = sent;
+        for (unsigned i = 0; i < GROUPS; i++) {
+            uint64_t n = random_below(&random, 40);
+
+            for (; n > 0 && next[i] < sent; n--) {
+                take_number(rx[i], 1, next[i]++, 200);
+            }
+            CHECK_OK(quire_rx_release(rx[i]));
+            slowest = next[i] < slowest ? next[i] : slowest;
+        }
+        snprintf(name, sizeof(name), "g%u", g);
+        quire_rx_close(rx[g]);
+        if (round % 3 == 0) {
+            CHECK_OK(quire_group_seek(channel, name, &where));
+        } else if (round % 3 == 1) {
+            CHECK_OK(quire_group_delete(channel, name));
+        }
+        rx[g] = open_rx_run(channel, name, 1);
+        if (round % 3 != 2) { /* from the oldest that is held: the slowest group still needs it */
+            next[g] = sent - group_of(channel, name).lag_messages;
+            CHECK(next[g] <= slowest);
+        }
+    }
+    for (unsigned i = 0; i < GROUPS; i++) {
+        while (next[i] < sent) {
+            take_number(rx[i], 1, next[i]++, 200);
+        }
+        take_nothing(rx[i]);
+        quire_rx_close(rx[i]);
+    }
+    CHECK(sent > 1000);
+    quire_tx_close(tx);
+    CHECK_OK(quire_close(channel));
+}
+
+/* What was found when all were done does not hold for a group that has gone back since. */
+static void gone_back_meanwhile(void)
+{
+    enum { GROUPS = 20, ROOM = 8 };
+    quire_t *channel = cell_small(2);
+    quire_tx_t *tx = open_tx(channel);
+    struct quire_where where = {QUIRE_PAGE, 0, 0};
+    quire_rx_t *rx[GROUPS];
+    char name[8];
+
+    for (unsigned i = 0; i < GROUPS; i++) {
+        snprintf(name, sizeof(name), "g%u", i);
+        rx[i] = open_rx_run(channel, name, 1);
+    }
+    CHECK_EQ(fill(tx, 1, 0, 500), 2 * ROOM);
+    for (unsigned i = 0; i < GROUPS; i++) {
+        for (uint64_t n = 0; n < ROOM; n++) {
+            take_number(rx[i], 1, n, 500);
+        }
+        CHECK(i == 0 || quire_rx_release(rx[i]) == 0);
+    }
+    CHECK_CODE(try_put(tx, 1, 0, 500), QUIRE_FULL); /* all are done, but one borrows */
+    quire_rx_close(rx[1]);
+    CHECK_OK(quire_group_seek(channel, "g1", &where));
+    CHECK_OK(quire_rx_release(rx[0]));
+    CHECK_CODE(try_put(tx, 1, 0, 500), QUIRE_FULL);
+    rx[1] = open_rx_run(channel, "g1", 1);
+    for (uint64_t n = 0; n < ROOM; n++) {
+        take_number(rx[1], 1, n, 500);
+    }
+    CHECK_OK(quire_rx_release(rx[1]));
+    CHECK_EQ(fill(tx, 1, 0, 500), ROOM);
+    for (unsigned i = 0; i < GROUPS; i++) {
+        quire_rx_close(rx[i]);
+    }
+    quire_tx_close(tx);
+    CHECK_OK(quire_close(channel));
+}
+
 static const struct test_case cases[] = {
     {"groups: two groups see everything", two_groups_see_everything, 0},
     {"groups: members share", members_share, 0},
@@ -236,5 +336,7 @@ static const struct test_case cases[] = {
     {"groups: a group outlives its members", a_group_outlives_its_members, 0},
     {"groups: a hundred groups", many_groups, 0},
     {"groups: the slowest group holds", the_slowest_group_holds, 0},
+    {"groups: many, made, moved, deleted", groups_come_and_go, 120},
+    {"groups: gone back meanwhile", gone_back_meanwhile, 0},
 };
 const struct test_table groups_table = TEST_TABLE(cases);
