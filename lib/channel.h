@@ -67,11 +67,13 @@ struct quire {
     qr_atomic_u32 frames_high;  /* 1 + the highest frame that has storage: bound of scans */
     qr_atomic_u32 frames_extra; /* frames beyond frames_base that have storage */
     qr_atomic_u32 group_count;
-    qr_atomic_u64 group_list; /* struct qr_group_list * */
-    uint32_t group_next_id;   /* under lock */
-    qr_atomic_u64 done;       /* needs_seq:32 | page:32, all groups are done with pages before it */
-    qr_atomic_u64 walked;     /* the same: one of them walked every page from here on */
-    qr_atomic_u32 lossy;      /* 1: pages may be given up: the policy, or a group, says so */
+    qr_atomic_u64 group_list;    /* struct qr_group_list * */
+    uint32_t group_next_id;      /* under lock */
+    qr_atomic_u64 retain_age_ns; /* quire_retain; 0: any age */
+    qr_atomic_u64 retain_bytes;  /* the same; 0: any size */
+    qr_atomic_u64 done;   /* needs_seq:32 | page:32, all groups are done with pages before it */
+    qr_atomic_u64 walked; /* the same: one of them walked every page from here on */
+    qr_atomic_u32 lossy;  /* 1: pages may be given up: the policy, or a group, says so */
 
     pthread_mutex_t lock;    /* groups are made, handles opened and closed; never on a hot path */
     pthread_mutex_t tx_lock; /* a leaf: taken under lock, or under the drive */
@@ -112,6 +114,12 @@ static inline int qr_group_lossy(const struct quire *ch, const struct qr_group *
     uint32_t hold = group->block->hold;
     return hold == QR_HOLD_LOSSY ||
            (hold == QR_HOLD_DEFAULT && ch->policy == QUIRE_FULL_DROP_OLDEST);
+}
+/* Are pages given up though there is room? */
+static inline int qr_retains(struct quire *ch)
+{
+    /* relaxed: options */
+    return qr_load_relaxed(&ch->retain_age_ns) != 0 || qr_load_relaxed(&ch->retain_bytes) != 0;
 }
 static inline int qr_gives_up(struct quire *ch)
 {

@@ -199,14 +199,28 @@ static void drop_unread(struct quire *ch, const struct qr_frame *frame, uint64_t
     qr_raise(&ch->view.live->retain_from, page_no + 1);
 }
 
+/* Without a group: the oldest page that is held, where pages may go that nobody has read. */
+static uint64_t oldest_unread(struct quire *ch, uint64_t tail)
+{
+    struct qr_place place;
+    uint64_t page =
+        qr_load_relaxed(&ch->view.live->retain_from); /* relaxed: under the evict lock */
+    if (ch->policy != QUIRE_FULL_DROP_OLDEST && !qr_retains(ch))
+        return UINT64_MAX;
+    /* What groups that are deleted had finished may be gone. */
+    while (page < tail && qr_locate_held(ch, page, &place) == QUIRE_ENOENT)
+        page++;
+    return page;
+}
+
 /* The oldest page that some lossy group is not done with; UINT64_MAX when there is none. */
 static uint64_t oldest_needed(struct quire *ch, uint64_t tail)
 {
     uint32_t count = qr_group_count(ch);
     struct qr_group_list *list = qr_groups(ch);
     uint64_t oldest = UINT64_MAX;
-    if (qr_groups_live(ch) == 0 && ch->policy == QUIRE_FULL_DROP_OLDEST)
-        return qr_load_relaxed(&ch->view.live->retain_from); /* relaxed: under the evict lock */
+    if (qr_groups_live(ch) == 0)
+        return oldest_unread(ch, tail);
     for (uint32_t i = 0; i < count; i++) {
         uint64_t page = UINT64_MAX;
         if (!qr_group_deleted(list->group[i]) && qr_group_lossy(ch, list->group[i]))
@@ -228,33 +242,75 @@ static int is_required(struct quire *ch, const struct qr_place *place, uint32_t 
     return 0;
 }
 
-static int evict_locked(struct quire *ch, uint64_t tail)
+/*
+ * The page that goes first: 0, and *place and *final; QUIRE_FULL when none may go; or why it cannot
+ * be looked at.
+ */
+static int first_to_go(struct quire *ch, uint64_t tail, struct qr_place *place, uint32_t *final)
 {
     uint64_t page_no = oldest_needed(ch, tail);
-    struct qr_place place;
     if (page_no > tail)
         return QUIRE_FULL;
-    int rc = qr_locate_held(ch, page_no, &place);
+    int rc = qr_locate_held(ch, page_no, place);
     if (rc != 0)
         return rc;
-    int64_t final = qr_final(place.frame, page_no);
-    if (final < 0 || final > (int64_t)ch->max_messages ||
-        !qr_complete(place.frame, page_no, (uint32_t) final))
+    int64_t sealed = qr_final(place->frame, page_no);
+    if (sealed < 0 || sealed > (int64_t)ch->max_messages ||
+        !qr_complete(place->frame, page_no, (uint32_t)sealed))
         return QUIRE_FULL; /* a producer is still at it: its publish wakes who waits */
-    if (is_required(ch, &place, (uint32_t) final))
-        return QUIRE_FULL;
+    *final = (uint32_t)sealed;
+    return is_required(ch, place, *final) ? QUIRE_FULL : 0;
+}
+
+static void give_up(struct quire *ch, const struct qr_place *place, uint32_t final)
+{
     uint32_t count = qr_group_count(ch);
     struct qr_group_list *list = qr_groups(ch);
     struct quire_lost whole = {0, 0, 0};
-    (void)count_messages(place.frame, page_no, 0, (uint32_t) final, &whole);
+    (void)count_messages(place->frame, place->page_no, 0, final, &whole);
     for (uint32_t i = 0; i < count; i++)
         if (!qr_group_deleted(list->group[i]) && qr_group_lossy(ch, list->group[i]))
-            take_from(ch, list->group[i], &place, (uint32_t) final, &whole);
+            take_from(ch, list->group[i], place, final, &whole);
     if (qr_groups_live(ch) == 0)
-        drop_unread(ch, place.frame, page_no, (uint32_t) final);
+        drop_unread(ch, place->frame, place->page_no, final);
     /* A consumer may wait where the head was. */
     qr_wake_consumers(ch);
-    return 0;
+}
+
+static int evict_locked(struct quire *ch, uint64_t tail)
+{
+    struct qr_place place;
+    uint32_t final;
+    int rc = first_to_go(ch, tail, &place, &final);
+    if (rc == 0)
+        give_up(ch, &place, final);
+    return rc;
+}
+
+/* Is the page older, or are there more bytes from it on, than are to be kept? */
+static int is_over(struct quire *ch, const struct qr_place *place, uint64_t tail)
+{
+    /* relaxed, all: options; the time was written before the seal that was seen. */
+    uint64_t age = qr_load_relaxed(&ch->retain_age_ns), now = age != 0 ? qr_wall() : 0;
+    uint64_t bytes = qr_load_relaxed(&ch->retain_bytes);
+    uint64_t sealed = qr_load_relaxed(&place->frame->header->last_ns);
+    return (age != 0 && sealed < now && now - sealed > age) ||
+           (bytes != 0 && (tail - place->page_no + 1) > bytes / (ch->capacity_units * 8));
+}
+
+uint32_t qr_retain(struct quire *ch)
+{
+    struct qr_place place;
+    uint32_t final, n = 0;
+    if (!qr_evict_try_lock(ch))
+        return 0; /* whoever has it is giving up pages, too, or will be followed by a turn */
+    uint64_t tail = qr_load_acquire(&ch->view.live->tail_page); /* [A10 tail] pairs with R10 */
+    while (first_to_go(ch, tail, &place, &final) == 0 && is_over(ch, &place, tail)) {
+        give_up(ch, &place, final);
+        n++;
+    }
+    qr_evict_unlock(ch);
+    return n;
 }
 
 int qr_evict(struct quire *ch, uint64_t tail)

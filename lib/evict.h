@@ -12,6 +12,9 @@
  */
 int qr_evict(struct quire *ch, uint64_t tail);
 
+/* Gives up what is older, or more, than is to be kept (quire_retain). How many pages. */
+uint32_t qr_retain(struct quire *ch);
+
 /* Recovery: an account of leases that is written and not valid yet becomes so. */
 void qr_evict_settle(struct qr_group_block *block);
 /* Completes an account that was interrupted; the head is at slot 65535. Recovery only. */

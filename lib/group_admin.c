@@ -171,6 +171,22 @@ int quire_group_seek(quire_t *ch, const char *name, const struct quire_where *wh
     return rc;
 }
 
+long quire_retain(quire_t *ch, uint64_t max_age_ns, uint64_t max_bytes)
+{
+    int rc = begin(ch, "");
+    if (rc != 0)
+        return rc;
+    /* relaxed, all: under the lock; who looks late keeps more. */
+    qr_store_relaxed(&ch->lossy, 1u); /* from here on who makes a group locks out who gives up */
+    qr_store_relaxed(&ch->retain_age_ns, max_age_ns);
+    qr_store_relaxed(&ch->retain_bytes, max_bytes);
+    uint32_t n = qr_retains(ch) ? qr_retain(ch) : 0;
+    pthread_mutex_unlock(&ch->lock);
+    qr_full_fence(); /* against a sleeper's fence, where membarrier is refused */
+    qr_freed(ch, ch->view.live);
+    return n;
+}
+
 static int set_paused(struct quire *ch, const char *name, uint32_t paused)
 {
     struct qr_group *group;

@@ -182,6 +182,9 @@ struct qr_lease_counts {
 /* Of positions before until; except: a handle whose leases do not count, or QR_OWNER_NOBODY. */
 void qr_lease_count(struct quire *ch, struct qr_group *group, uint64_t until, uint32_t except,
                     struct qr_lease_counts *counts);
+/* The same of one frame. */
+void qr_lease_count_frame(struct quire *ch, struct qr_group *group, uint32_t frame, uint64_t until,
+                          uint32_t except, struct qr_lease_counts *counts);
 static inline uint64_t qr_lease_left(struct quire *ch, struct qr_group *group, uint64_t until,
                                      uint32_t except)
 {

@@ -44,33 +44,37 @@ static void count_page(const struct qr_lease_page *page, const struct qr_frame *
     }
 }
 
+void qr_lease_count_frame(struct quire *ch, struct qr_group *group, uint32_t f, uint64_t until,
+                          uint32_t except, struct qr_lease_counts *n)
+{
+    uint64_t head = qr_load_acquire(&group->block->head); /* [A5 head] pairs with R5 */
+    /* relaxed, all: any tail resolves; figures. */
+    uint64_t last = qr_head_page(head, qr_load_relaxed(&ch->view.live->tail_page));
+    uint64_t begin = qr_load_relaxed(&group->block->begin);
+    uint64_t given_up = qr_given_up(qr_load_relaxed(&group->block->given_up));
+    struct qr_lease_page page = {0};
+    const struct qr_frame *frame;
+    page.page_no = qr_life_page(qr_load_acquire(&ch->view.life[f])); /* [A6 life] with R6 */
+    page.tag = qr_slot_tag(page.page_no);
+    if (page.page_no > last || page.page_no < QUIRE_PAGE_OF(begin) || page.page_no < given_up ||
+        qr_store_frame(ch->store, f, &frame) != 0 || qr_zone_get(ch, group, f, &page.zone) != 0)
+        return;
+    int64_t final = qr_final(frame, page.page_no);
+    uint32_t to = page.page_no == last ? qr_head_slot(head) : final < 0 ? 0 : (uint32_t) final;
+    if (page.page_no >= QUIRE_PAGE_OF(until)) {
+        uint32_t end = page.page_no == QUIRE_PAGE_OF(until) ? QUIRE_SLOT_OF(until) : 0;
+        to = end < to ? end : to;
+    }
+    uint32_t from = page.page_no == QUIRE_PAGE_OF(begin) ? QUIRE_SLOT_OF(begin) : 0;
+    count_page(&page, frame, from, to < ch->max_messages ? to : ch->max_messages, except, n);
+}
+
 void qr_lease_count(struct quire *ch, struct qr_group *group, uint64_t until, uint32_t except,
                     struct qr_lease_counts *n)
 {
-    uint32_t high = qr_load_relaxed(&ch->frames_high);          /* relaxed: figures, all of it */
-    uint64_t head = qr_load_acquire(&group->block->head);       /* [A5 head] pairs with R5 */
-    uint64_t hint = qr_load_relaxed(&ch->view.live->tail_page); /* relaxed: any resolves */
-    uint64_t begin = qr_load_relaxed(&group->block->begin);
-    uint64_t given_up = qr_given_up(qr_load_relaxed(&group->block->given_up));
-    uint64_t last = qr_head_page(head, hint);
+    /* relaxed: a bound that only grows */
+    uint32_t high = ch->view.read_only ? ch->frames_cap : qr_load_relaxed(&ch->frames_high);
     *n = (struct qr_lease_counts){0};
-    if (ch->view.read_only)
-        high = ch->frames_cap;
-    for (uint32_t f = 0; f < high; f++) {
-        struct qr_lease_page page = {0};
-        const struct qr_frame *frame;
-        page.page_no = qr_life_page(qr_load_acquire(&ch->view.life[f])); /* [A6 life] with R6 */
-        page.tag = qr_slot_tag(page.page_no);
-        if (page.page_no > last || page.page_no < QUIRE_PAGE_OF(begin) || page.page_no < given_up ||
-            qr_store_frame(ch->store, f, &frame) != 0 || qr_zone_get(ch, group, f, &page.zone) != 0)
-            continue;
-        int64_t final = qr_final(frame, page.page_no);
-        uint32_t to = page.page_no == last ? qr_head_slot(head) : final < 0 ? 0 : (uint32_t) final;
-        if (page.page_no >= QUIRE_PAGE_OF(until)) {
-            uint32_t end = page.page_no == QUIRE_PAGE_OF(until) ? QUIRE_SLOT_OF(until) : 0;
-            to = end < to ? end : to;
-        }
-        uint32_t from = page.page_no == QUIRE_PAGE_OF(begin) ? QUIRE_SLOT_OF(begin) : 0;
-        count_page(&page, frame, from, to < ch->max_messages ? to : ch->max_messages, except, n);
-    }
+    for (uint32_t f = 0; f < high; f++)
+        qr_lease_count_frame(ch, group, f, until, except, n);
 }

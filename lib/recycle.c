@@ -154,7 +154,7 @@ static uint64_t look_at_all(struct quire *ch, uint64_t tail)
     uint32_t seq = qr_load_acquire(&ch->view.live->needs_seq);
     uint32_t count = qr_group_count(ch);
     struct qr_group_list *list = qr_groups(ch);
-    uint64_t done = tail, walked = UINT64_MAX;
+    uint64_t done = UINT64_MAX, walked = UINT64_MAX;
     for (uint32_t i = 0; i < count; i++) {
         if (qr_group_deleted(list->group[i]))
             continue;
@@ -164,6 +164,9 @@ static uint64_t look_at_all(struct quire *ch, uint64_t tail)
         done = page < done ? page : done;
         walked = from < walked ? from : walked;
     }
+    if (done == UINT64_MAX)
+        return 0; /* without a group everything is kept */
+    done = done < tail ? done : tail;
     qr_store_relaxed(&ch->walked, walked); /* relaxed: carried by the next */
     /* [R60 done] pairs with A60. */
     qr_store_release(&ch->done, (uint64_t)seq << 32 | (uint32_t)done);

@@ -15,6 +15,7 @@
  */
 #include <lib/account.h>
 #include <lib/ahead.h>
+#include <lib/evict.h>
 #include <lib/keeper.h>
 #include <lib/recycle.h>
 #include <lib/turn.h>
@@ -199,6 +200,13 @@ static void fetch_lines(struct quire *ch, uint64_t page_no)
     qr_fetch_for_write(&frame->header->page_no);
 }
 
+static void opened(struct quire *ch, uint64_t page_no, int was_ready)
+{
+    qr_ahead_opened(ch, page_no, was_ready); /* if it cannot be yet, the next turn does it */
+    if (qr_unlikely(qr_retains(ch)))
+        (void)qr_retain(ch);
+}
+
 static int next_page(struct quire *ch, uint64_t page_no)
 {
     fetch_lines(ch, page_no);
@@ -210,7 +218,7 @@ static int next_page(struct quire *ch, uint64_t page_no)
     if (rc == QUIRE_ENOENT)
         return 0; /* it has come and gone: the tail tells where things are */
     if (rc == 0 && open_page(ch, &place))
-        qr_ahead_opened(ch, page_no, was_ready); /* if it cannot be yet, the next turn does it */
+        opened(ch, page_no, was_ready);
     return rc;
 }
 

@@ -98,6 +98,17 @@ QUIRE_API QUIRE_MUST_CHECK int quire_group_pause(quire_t *channel, const char *g
 QUIRE_API QUIRE_MUST_CHECK int quire_group_resume(quire_t *channel, const char *group);
 
 /*
+ * Retention: pages whose last message is older than max_age_ns nanoseconds, and the oldest ones
+ * while all from there to the end take more than max_bytes of data, are given up: taken from lossy
+ * groups, which are told (QUIRE_LAPPED), and, while there is no group at all, from the channel
+ * (quire_stat.dropped). A page that a required group needs stays, and so do those behind it. 0: no
+ * limit of that kind. Not stored; holds from this call on, at every new page, until another call.
+ * Returns how many pages were given up now; a code as the others.
+ */
+QUIRE_API QUIRE_MUST_CHECK long quire_retain(quire_t *channel, uint64_t max_age_ns,
+                                             uint64_t max_bytes);
+
+/*
  * Positions of the dead letters of an ack group, ascending, the first count of them from position
  * from on. Returns how many were written to positions; QUIRE_ENOENT; QUIRE_EINVAL (no ack group).
  * Observers may ask.

@@ -100,6 +100,24 @@ struct quire_handle_stat {
     uint64_t since_ns;                    /* when it was opened, CLOCK_REALTIME */
 };
 
+/* Who keeps a page that is over, or may not be reused yet. */
+enum quire_holder_kind {
+    QUIRE_HOLDER_GROUP = 1, /* has not finished it */
+    QUIRE_HOLDER_HANDLE = 2 /* borrows from it, or has claimed messages in it */
+};
+struct quire_holder {
+    uint64_t page_no;
+    uint32_t kind;   /* enum quire_holder_kind */
+    uint32_t handle; /* HANDLE: index */
+    uint32_t pid;    /* HANDLE: of the process that opened it; a hint; 0: it was closed */
+    uint32_t reserved;
+    uint64_t
+        messages; /* GROUP: of the page, that it has not finished; HANDLE: claimed, not given */
+    uint64_t since_ns; /* CLOCK_REALTIME. GROUP: when the page was over, 0: it is not; HANDLE: when
+                          the handle was opened */
+    char group[QUIRE_GROUP_NAME_MAX + 1];
+};
+
 /* Returns 0 or QUIRE_EINVAL; for an observer also what opening a new group's file may return. */
 QUIRE_API QUIRE_MUST_CHECK int quire_stat(quire_t *channel, struct quire_stat *stat);
 
@@ -113,6 +131,13 @@ QUIRE_API QUIRE_MUST_CHECK long quire_stat_groups(quire_t *channel, struct quire
                                                   size_t count);
 QUIRE_API QUIRE_MUST_CHECK long quire_stat_handles(quire_t *channel,
                                                    struct quire_handle_stat *stats, size_t count);
+
+/*
+ * Who keeps which page, since when: every group and handle that keeps one, pages ascending. Fills
+ * up to count entries and returns how many there are; -ENOMEM; for an observer as quire_stat.
+ */
+QUIRE_API QUIRE_MUST_CHECK long quire_holders(quire_t *channel, struct quire_holder *holders,
+                                              size_t count);
 
 QUIRE_END_DECLS
 

@@ -329,6 +329,107 @@ static void from_a_time_on(void)
     CHECK_OK(quire_close(channel));
 }
 
+static const struct quire_holder *holder_of(const struct quire_holder *holders, long count,
+                                            uint64_t page_no, const char *group, uint32_t kind)
+{
+    for (long i = 0; i < count; i++) {
+        if (holders[i].page_no == page_no && holders[i].kind == kind &&
+            strcmp(holders[i].group, group) == 0) {
+            return &holders[i];
+        }
+    }
+    return NULL;
+}
+
+/* Who keeps which page (Chronicle-Queue#419, aeron#1669). */
+static void who_keeps_what(void)
+{
+    quire_t *channel = cell_small(4);
+    quire_tx_t *tx = open_tx(channel);
+    struct quire_group_options as = ack_options(0);
+    quire_rx_t *fast, *slow, *acks;
+    struct quire_holder holders[32];
+    const struct quire_holder *holder;
+    uint64_t before = wall();
+    long n;
+
+    CHECK_EQ(quire_holders(channel, holders, 32), 0);
+    CHECK_OK(quire_group_create(channel, "acks", NULL, &as));
+    acks = open_rx_run(channel, "acks", 1);
+    fast = open_rx_run(channel, "fast", 1);
+    slow = open_rx_run(channel, "slow", 4);
+    put_numbers(tx, 0, 3 * ROOM + 2);
+    for (uint64_t i = 0; i < 2 * ROOM + 1; i++) {
+        struct quire_msg msg = take_number(acks, 1, i, SIZE);
+
+        CHECK(i == 3 || quire_rx_ack(acks, msg.position) == 0);
+        take_number(fast, 1, i, SIZE);
+    }
+    take_number(slow, 1, 0, SIZE);
+    CHECK_OK(quire_rx_release(fast));
+    n = quire_holders(channel, holders, 32);
+    CHECK(n > 0 && n < 32);
+    for (long i = 1; i < n; i++) {
+        CHECK(holders[i - 1].page_no <= holders[i].page_no);
+    }
+    CHECK_EQ(quire_holders(channel, NULL, 0), n);
+    CHECK_EQ(quire_holders(channel, holders, 1), n);
+    holder = holder_of(holders, n, 0, "acks", QUIRE_HOLDER_GROUP);
+    CHECK(holder != NULL && holder->messages == 1); /* the one that was not acknowledged */
+    CHECK(holder->since_ns >= before && holder->since_ns <= wall());
+    CHECK(holder_of(holders, n, 1, "acks", QUIRE_HOLDER_GROUP) == NULL);
+    CHECK(holder_of(holders, n, 0, "fast", QUIRE_HOLDER_GROUP) == NULL);
+    CHECK(holder_of(holders, n, 0, "fast", QUIRE_HOLDER_HANDLE) == NULL);
+    holder = holder_of(holders, n, 2, "fast", QUIRE_HOLDER_GROUP);
+    CHECK(holder != NULL && holder->messages == ROOM - 1);
+    holder = holder_of(holders, n, 0, "slow", QUIRE_HOLDER_HANDLE);
+    CHECK(holder != NULL && holder->messages == 3 && holder->since_ns >= before);
+    holder = holder_of(holders, n, 3, "slow", QUIRE_HOLDER_GROUP);
+    CHECK(holder != NULL && holder->messages == 2 && holder->since_ns == 0);
+    quire_rx_close(acks);
+    quire_rx_close(fast);
+    quire_rx_close(slow);
+    quire_tx_close(tx);
+    CHECK_OK(quire_close(channel));
+}
+
+/* Old pages, and more than so many bytes, go: from lossy groups, and from a channel without any. */
+static void retained(void)
+{
+    quire_t *channel = cell_small(16);
+    quire_tx_t *tx = open_tx(channel);
+    struct quire_group_options as = QUIRE_GROUP_OPTIONS_INIT;
+    quire_rx_t *rx, *required;
+    struct quire_msg msg;
+
+    CHECK_EQ(quire_retain(channel, 0, 0), 0);
+    put_numbers(tx, 0, 6 * ROOM);
+    CHECK_EQ(quire_retain(channel, 3600000000000u, 6 * SMALL_PAGE), 0);
+    CHECK_EQ(quire_retain(channel, 0, 4 * SMALL_PAGE), 2); /* nobody reads */
+    CHECK_EQ(stat_of(channel).dropped, 2 * ROOM);
+    CHECK_EQ(stat_of(channel).first_page, 2);
+    as.hold = QUIRE_HOLD_LOSSY;
+    CHECK_OK(quire_group_create(channel, "lossy", NULL, &as));
+    put_numbers(tx, 6 * ROOM, 10 * ROOM); /* at every new page */
+    CHECK_EQ(group_of(channel, "lossy").lag_messages, 4 * ROOM);
+    rx = open_rx(channel, "lossy");
+    CHECK_CODE(quire_rx_try_recv(rx, &msg), QUIRE_LAPPED);
+    CHECK_EQ(quire_rx_lost(rx).count, 4 * ROOM);
+    take_number(rx, 1, 6 * ROOM, SIZE);
+    required = open_rx_at(channel, "required", QUIRE_PAGE, 6);
+    CHECK_EQ(quire_retain(channel, 1, 1), 0); /* a required group needs them */
+    for (uint64_t i = 6 * ROOM; i < 9 * ROOM; i++) {
+        take_number(required, 1, i, SIZE);
+    }
+    CHECK_EQ(quire_retain(channel, 1, 0), 2); /* by age; the first one is claimed already */
+    CHECK_EQ(quire_retain(channel, 0, 0), 0);
+    CHECK_EQ(fill(tx, 1, 0, SIZE) % ROOM, 0);
+    quire_rx_close(rx);
+    quire_rx_close(required);
+    quire_tx_close(tx);
+    CHECK_OK(quire_close(channel));
+}
+
 static const struct test_case cases[] = {
     {"admin: a group is made before it is joined", made_before_it_is_joined, 0},
     {"admin: deleted", deleted, 0},
@@ -336,5 +437,7 @@ static const struct test_case cases[] = {
     {"admin: paused and resumed", paused_and_resumed, 0},
     {"admin: dead letters", dead_letters_are_seen_to, 0},
     {"admin: from a time on", from_a_time_on, 0},
+    {"admin: who keeps what", who_keeps_what, 0},
+    {"admin: retained by age and bytes", retained, 0},
 };
 const struct test_table admin_table = TEST_TABLE(cases);
