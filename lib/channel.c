@@ -4,6 +4,7 @@
 #include <lib/account.h>
 #include <lib/ahead.h>
 #include <lib/commit.h>
+#include <lib/due.h>
 #include <lib/group.h>
 #include <lib/keeper.h>
 #include <lib/options.h>
@@ -116,6 +117,7 @@ static int tear_down(struct quire *ch, int clean)
     if (clean && ch->durability != QUIRE_DURABLE_NONE)
         rc = qr_commit_last(ch); /* a failure poisons: the next open knows */
     qr_keeper_free(ch);
+    qr_due_free(ch);
     qr_pace_free(ch);
     qr_commit_free(ch);
     qr_ahead_free(ch);
@@ -146,6 +148,8 @@ static int keepers_new(struct quire *ch, const struct quire_options *o)
         rc = qr_commit_new(ch);
     if (rc == 0)
         rc = qr_pace_new(ch, o);
+    if (rc == 0)
+        rc = qr_due_new(ch);
     if (rc == 0)
         rc = qr_keeper_new(ch, o);
     return rc;

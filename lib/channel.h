@@ -33,6 +33,7 @@ struct qr_group {
     pthread_mutex_t zones_lock; /* zones are made */
     qr_atomic_u32 acked;        /* 1: something was acknowledged since the last commit */
     qr_atomic_u64 expire_at;    /* when somebody is to look for leases that have ended */
+    qr_atomic_u64 ring_at;      /* when the bells are to be rung, CLOCK_MONOTONIC; 0: never */
     uint32_t id;
     char name[QR_GROUP_NAME];
 };
@@ -82,8 +83,9 @@ struct quire {
     /* What the keeper does. None of them for observers. */
     struct qr_keeper *keeper;
     struct qr_ahead *ahead;
-    struct qr_commit *commit;     /* directories */
-    struct qr_pace *pace;         /* INTERVAL and EACH */
+    struct qr_commit *commit; /* directories */
+    struct qr_pace *pace;     /* INTERVAL and EACH */
+    struct qr_due *due;
     uint32_t durability;          /* enum quire_durability */
     uint32_t pages_ahead;         /* frames kept ready beyond the next page's */
     int caller_keeps;             /* enum quire_keeper is CALLER */

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <lib/ahead.h>
 #include <lib/commit.h>
+#include <lib/due.h>
 #include <lib/keeper.h>
 #include <lib/pace.h>
 #include <lib/recycle.h>
@@ -73,6 +74,8 @@ static void serve(struct quire *ch, uint32_t wants)
         qr_commit_start(ch);
     if (wants & QR_WANT_PACE)
         qr_pace(ch);
+    if (wants & QR_WANT_DUE)
+        qr_due(ch);
 }
 
 /* With the drive. The wants are taken after the reap that has also taken the wake. */

@@ -17,6 +17,7 @@ enum qr_want {
     QR_WANT_AHEAD = 1u << 0,  /* pages are to be made ready before they are needed */
     QR_WANT_SHRINK = 1u << 1, /* pages are to be given back */
     QR_WANT_COMMIT = 1u << 2, /* everything published is to be made durable */
+    QR_WANT_DUE = 1u << 4,    /* a bell is to be rung at a time */
     QR_WANT_PACE = 1u << 3    /* something was published or received: a commit is due in a while */
 };
 

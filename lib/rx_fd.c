@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The consumer's descriptor: a sleeper that sleeps somewhere else. */
+#include <lib/due.h>
 #include <lib/rx.h>
 #include <lib/wait.h>
 #include <pages/io.h>
@@ -28,6 +29,8 @@ int qr_rx_arm(struct quire_rx *rx)
     if (qr_run_held(rx))
         qr_run_pass_on(rx);
     qr_sleep_bell(rx->channel, rx->group, &rx->bell);
+    if (qr_group_acks(rx->group))
+        qr_due_ask(rx->channel, rx->group);
     return 1;
 }
 

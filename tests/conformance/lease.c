@@ -3,6 +3,7 @@
  * Leases: how long they last, what comes back later, what a scope ends; and groups from which
  * pages may be taken (librdkafka#521: an overtaken consumer is told, with the count).
  */
+#include <poll.h>
 #include <string.h>
 #include <tests/conformance/cases.h>
 #include <tests/conformance/cell.h>
@@ -336,11 +337,47 @@ static void required_in_drop_oldest(void)
     CHECK_OK(quire_close(channel));
 }
 
+/* A consumer in an event loop is told, too. */
+static void told_by_the_descriptor(void)
+{
+    quire_t *channel = cell_small(4);
+    quire_tx_t *tx = open_tx(channel);
+    quire_rx_t *later = open_ack(channel, "later", 0), *timed = open_ack(channel, "timed", 60 * MS);
+    quire_rx_t *held = open_ack(channel, "timed", 60 * MS);
+    struct quire_msg msg;
+
+    put(tx, 1, 0, SIZE);
+    CHECK_OK(quire_rx_nack_later(later, take_attempt(later, 0, 1).position, 50 * MS));
+    take_attempt(held, 0, 1);
+    for (int i = 0; i < 2; i++) {
+        quire_rx_t *rx = i == 0 ? later : timed;
+        struct pollfd p[2] = {{.fd = quire_rx_fd(rx), .events = POLLIN},
+                              {.fd = quire_fd(channel), .events = POLLIN}};
+        int rc;
+
+        CHECK(p[0].fd >= 0 && p[1].fd >= 0);
+        while ((rc = quire_rx_try_recv(rx, &msg)) == QUIRE_EAGAIN) {
+            CHECK(poll(p, 2, 20000) > 0); /* a loop: the keeper may be the caller */
+            CHECK(p[1].revents == 0 || quire_dispatch(channel) >= 0);
+        }
+        CHECK_OK(rc);
+        is_number(&msg, 1, 0, SIZE);
+        CHECK_EQ(quire_msg_attempt(&msg), 2);
+        CHECK_OK(quire_rx_ack(rx, msg.position));
+    }
+    quire_rx_close(held);
+    quire_rx_close(later);
+    quire_rx_close(timed);
+    quire_tx_close(tx);
+    CHECK_OK(quire_close(channel));
+}
+
 static const struct test_case cases[] = {
     {"lease: returned for later", returned_for_later, 0},
     {"lease: returned for a time far away", far_away, 0},
     {"lease: it ends by itself", a_lease_ends, 0},
     {"lease: it is extended", a_lease_is_extended, 0},
+    {"lease: a descriptor tells", told_by_the_descriptor, 60},
     {"lease: the first n", the_first_n, 0},
     {"lease: a scope ends it", a_scope_ends_the_lease, 0},
     {"lease: lossy groups beside required ones", lossy_beside_required, 0},
