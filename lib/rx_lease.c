@@ -243,12 +243,15 @@ static inline void was_acked(struct quire_rx *rx, uint32_t n)
     qr_freed(ch, ch->view.live);
 }
 
-/* The slots of a word, of those in mask, of which who says owner. */
-static inline uint32_t slots_of(const qr_atomic_u64 *who, uint32_t mask, uint32_t tag,
-                                uint32_t owner)
+/* The slots of a word, of those in mask, of which who says owner. For a whole word the loop's
+ * bounds are known to the compiler. */
+static inline __attribute__((always_inline)) uint32_t
+slots_of(const qr_atomic_u64 *who, uint32_t mask, uint32_t tag, uint32_t owner)
 {
     uint32_t found = 0;
-    for (uint32_t i = (uint32_t)__builtin_ctz(mask); mask >> i != 0; i++)
+    uint32_t first = mask == QR_LEASE_ALL ? 0 : (uint32_t)__builtin_ctz(mask);
+    uint32_t end = mask == QR_LEASE_ALL ? QR_LEASE_SLOTS : 32 - (uint32_t)__builtin_clz(mask);
+    for (uint32_t i = first; i < end; i++)
         /* [A42 who] pairs with R42; before the word: who is given it meanwhile has changed that. */
         found |= (uint32_t)qr_lease_is_of(qr_load_acquire(&who[i]), tag, owner) << i;
     return found & mask;
@@ -259,7 +262,9 @@ static uint32_t own_slots(const struct quire_rx *rx, const struct qr_lease_page 
                           uint32_t index, uint32_t mask, uint32_t *back)
 {
     const qr_atomic_u64 *who = &page->zone->who[index * QR_LEASE_SLOTS];
-    uint32_t own = mask != 0 ? slots_of(who, mask, page->tag, rx->index) : 0;
+    uint32_t own = mask == QR_LEASE_ALL ? slots_of(who, QR_LEASE_ALL, page->tag, rx->index)
+                   : mask != 0          ? slots_of(who, mask, page->tag, rx->index)
+                                        : 0;
     uint32_t others = mask & ~own;
     *back = others != 0 ? slots_of(who, others, page->tag, QR_OWNER_NOBODY) : 0;
     return own;
