@@ -91,8 +91,9 @@ static void look_at_machine(struct quire_doctor *d)
     look_at_memory(d);
 }
 
-/* One file of a channel. One that is gone by now was given back. */
-static void look_at_file(struct quire_doctor *d, int dirfd, const char *name)
+/* One file of a channel. One that is gone by now was given back. size: what of it must be there;
+ * the rest may have holes. */
+static void look_at_file(struct quire_doctor *d, int dirfd, const char *name, uint64_t size)
 {
     struct stat info;
     int fd = qr_io_open(dirfd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK, 0);
@@ -101,6 +102,7 @@ static void look_at_file(struct quire_doctor *d, int dirfd, const char *name)
     int found = fd < 0 ? fd : qr_io_fstat(fd, &info);
     if (found == 0)
         found = S_ISREG(info.st_mode) ? qr_fs_look(fd, (uint64_t)info.st_size) : -EINVAL;
+    int holes = found >= 0 && (uint64_t)info.st_size > size ? qr_fs_look(fd, size) : found;
     if (fd >= 0)
         qr_io_close(fd);
     d->files++;
@@ -109,12 +111,12 @@ static void look_at_file(struct quire_doctor *d, int dirfd, const char *name)
         return;
     }
     d->files_shared += (found & QR_FS_SHARED) != 0;
-    d->files_sparse += (found & QR_FS_SPARSE) != 0;
+    d->files_sparse += holes >= 0 && (holes & QR_FS_SPARSE) != 0;
     d->copy_on_write |= (found & QR_FS_COPIED) != 0;
 }
 
 static void look_at_files(struct quire_doctor *d, int channel, const char *folder,
-                          const char *suffix)
+                          const char *suffix, uint64_t size)
 {
     DIR *directory;
     if (qr_io_opendir(channel, folder, &directory) < 0) {
@@ -124,7 +126,7 @@ static void look_at_files(struct quire_doctor *d, int channel, const char *folde
     for (const struct dirent *entry; (entry = readdir(directory)) != NULL;) {
         size_t length = strlen(entry->d_name), tail = strlen(suffix);
         if (length > tail && strcmp(entry->d_name + length - tail, suffix) == 0)
-            look_at_file(d, dirfd(directory), entry->d_name);
+            look_at_file(d, dirfd(directory), entry->d_name, size);
     }
     closedir(directory);
 }
@@ -147,9 +149,10 @@ static void look_at_place(struct quire_doctor *d, int fd)
         d->copy_on_write = copies != 0;
         return;
     }
-    look_at_file(d, fd, "control");
-    look_at_files(d, fd, "pages", ".page");
-    look_at_files(d, fd, "groups", ".group");
+    look_at_file(d, fd, "control", UINT64_MAX);
+    look_at_files(d, fd, "pages", ".page", UINT64_MAX);
+    /* Lease zones are made as they are needed. */
+    look_at_files(d, fd, "groups", ".group", QR_BLOCK);
 }
 
 static int look_at_path(struct quire_doctor *d, const char *path)

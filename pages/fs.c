@@ -150,19 +150,21 @@ static int take_own(int fd, const struct range *range)
     return errno == EOPNOTSUPP ? rewrite(fd, range) : -errno;
 }
 
-/* Mends what find() finds: how many ranges, or the failure. */
-static int mend(int fd, uint64_t size)
+/* Mends what find() finds, holes only if they are to be filled: how many ranges, or the failure. */
+static int mend(int fd, uint64_t size, int fill)
 {
     struct range range;
     uint64_t at = 0;
     int mended = 0;
     int rc;
     while ((rc = find(fd, at, size, &range)) == 1) {
+        at = range.to;
+        if (!range.shared && !fill)
+            continue;
         rc = range.shared ? take_own(fd, &range)
                           : qr_io_fallocate(fd, range.from, range.to - range.from);
         if (rc < 0)
             return rc;
-        at = range.to;
         mended++;
     }
     return rc < 0 ? rc : mended;
@@ -181,11 +183,11 @@ static int still_shared(int fd, uint64_t size)
     return rc;
 }
 
-int qr_fs_own_blocks(int fd, uint64_t size)
+static int own_blocks(int fd, uint64_t size, int fill)
 {
     if (is_btrfs(fd) && !copy_forbidden(fd))
         return QUIRE_ESHARED;
-    int rc = mend(fd, size);
+    int rc = mend(fd, size, fill);
     if (rc == -EOPNOTSUPP || rc == -ENOTTY || rc == -ENOSYS)
         return 0; /* it does not tell */
     if (rc <= 0)
@@ -197,6 +199,16 @@ int qr_fs_own_blocks(int fd, uint64_t size)
         return rc;
     posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
     return still_shared(fd, size);
+}
+
+int qr_fs_own_blocks(int fd, uint64_t size)
+{
+    return own_blocks(fd, size, 1);
+}
+
+int qr_fs_unshare(int fd, uint64_t size)
+{
+    return own_blocks(fd, size, 0);
 }
 
 int qr_fs_look(int fd, uint64_t size)

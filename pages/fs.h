@@ -26,6 +26,8 @@ void qr_fs_begin_write(int fd);
  * does not tell (FIEMAP) is taken as it is. QUIRE_ENOSPC, QUIRE_ESHARED, -errno.
  */
 int qr_fs_own_blocks(int fd, uint64_t size);
+/* The same, but holes stay: whoever stores there allocates first. */
+int qr_fs_unshare(int fd, uint64_t size);
 
 /* What qr_fs_look finds. */
 enum qr_fs_found {

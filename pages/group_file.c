@@ -310,7 +310,10 @@ static int own_blocks(void *context, const char *name)
     int fd = qr_file_open(store->groups_fd, file, O_RDWR, &st);
     if (fd < 0)
         return 0;
-    int rc = st.st_size >= QR_BLOCK ? qr_fs_own_blocks(fd, (uint64_t)st.st_size) : 0;
+    int rc = st.st_size >= QR_BLOCK ? qr_fs_own_blocks(fd, QR_BLOCK) : 0;
+    /* Lease zones that were never used are holes. */
+    if (rc == 0 && st.st_size > QR_BLOCK)
+        rc = qr_fs_unshare(fd, (uint64_t)st.st_size);
     qr_io_close(fd);
     return rc;
 }
