@@ -270,7 +270,7 @@ class Group:
         n = self.sb.max_messages
         count = (n + 15) // 16
         who_at = round_up(128 + 8 * count, 128)
-        times_at = round_up(who_at + 4 * n)
+        times_at = round_up(who_at + 8 * n)
         at = BLOCK + frame * (times_at + round_up(8 * n)) + 128
         return u64s(self.data[at:at + 8 * count].ljust(8 * count, b"\0"), 0, count)
 
@@ -289,7 +289,7 @@ class Group:
             for slot in range(self.sb.max_messages):
                 position, word = page_no << 16 | slot, words[slot // 16]
                 if begin <= position < first:
-                    ours = word >> 32 in (page.tag, page.tag ^ 0xFFFFFFFF)
+                    ours = word >> 32 in (page.tag, page.tag ^ 0x80000000)
                     bits = word >> slot % 16 if ours else 0
                     states[position] = STATES[bits >> 16 & 1, bits & 1]
         return states
