@@ -16,6 +16,7 @@ struct settling {
     struct qr_group *group;
     struct qr_lease_page page;
     const struct qr_frame *frame;
+    int other_boot;   /* times are of another clock */
     uint32_t begin;   /* slots before are none of the group's */
     uint32_t claimed; /* slots before were claimed */
     uint32_t full;    /* of the words settled so far: complete ones, */
@@ -31,6 +32,10 @@ static void settle_slot(struct settling *s, uint32_t slot, uint32_t bit, uint32_
     uint64_t who = qr_load_relaxed(at);
     uint32_t limit = s->group->block->max_attempts;
     uint32_t attempts = qr_lease_who_is(who, s->page.tag) ? qr_lease_attempts(who) : 0;
+    qr_atomic_u64 *times = qr_zone_times(s->page.zone);
+    /* What was returned for later waits on; what somebody had waits for nothing. */
+    if (times && ((*back & bit) == 0 || s->other_boot))
+        qr_store_relaxed(&times[slot], 0u);
     *back &= ~bit;
     if (qr_slot_is(word, s->page.tag) && qr_slot_offset(word) == QR_SLOT_VOID) {
         *done |= bit;
@@ -121,7 +126,8 @@ static int settle_frame(struct quire *ch, struct qr_group *group, uint32_t f, ui
     /* Words may be of any age after a crash of the machine, of pages that never came to be too. */
     if (n == 0 || at.page_no < given_up || at.page_no < QUIRE_PAGE_OF(begin))
         return other_boot ? blank(ch, group, f) : 0;
-    struct settling s = {.ch = ch, .group = group, .frame = at.frame, .claimed = n};
+    struct settling s = {
+        .ch = ch, .group = group, .frame = at.frame, .other_boot = other_boot, .claimed = n};
     s.page.page_no = at.page_no;
     s.page.tag = qr_slot_tag(at.page_no);
     s.begin = at.page_no == QUIRE_PAGE_OF(begin) ? QUIRE_SLOT_OF(begin) : 0;
@@ -135,6 +141,7 @@ int qr_recover_leases(struct quire *ch, struct qr_group *group, uint64_t tail, i
 {
     qr_evict_settle(group->block);
     qr_store_relaxed(&group->block->returned, 0u);
+    qr_store_relaxed(&group->block->due, 0u); /* look at once */
     for (uint32_t f = 0; f < ch->frames_cap; f++) {
         int rc = settle_frame(ch, group, f, tail, other_boot);
         if (rc != 0)

@@ -33,14 +33,14 @@ enum quire_error {
     QUIRE_ETOOSMALL = -5025, /* the caller's buffer is smaller than the message */
     QUIRE_EFORKED = -5026,   /* the channel belongs to the process that opened it, not its child */
     QUIRE_ENODISK = -5027,   /* a channel in memory cannot be made durable */
-    QUIRE_ENOLEASE = -5028,  /* nobody has the message: it was acknowledged, returned, given up */
+    QUIRE_ENOLEASE = -5028,  /* the handle does not have the message, or not any more */
     /* Opening and creating. */
     QUIRE_ENOENT = -5040,    /* no such channel, group or page */
-    QUIRE_EEXIST = -5041,    /* the path exists already */
+    QUIRE_EEXIST = -5041,    /* the path, the group, or the handle in the set, exists already */
     QUIRE_ENOTQUIRE = -5042, /* the path is not a quire channel */
     QUIRE_EVERSION = -5043,  /* the channel was written by an incompatible version */
     QUIRE_EBADFILE = -5044,  /* a file of the channel is short or damaged */
-    QUIRE_EBUSY = -5045,     /* another open holds the channel */
+    QUIRE_EBUSY = -5045,     /* another open holds the channel; the group has members */
     QUIRE_ENOSPC = -5046,    /* no space for the channel's files */
     QUIRE_EPERM = -5047,     /* the file permissions refuse it */
     QUIRE_ESHARED = -5048,   /* a file shares its blocks with a copy: copy the channel anew */

@@ -82,7 +82,8 @@ QUIRE_API QUIRE_MUST_CHECK int quire_group_delete(quire_t *channel, const char *
 /*
  * Moves a group to another place: what lies before it is finished, what lies behind is to be
  * received (again), as far as pages still hold it. Leases, returned messages and dead letters are
- * forgotten. A kill in the middle may give again what lies between the two places.
+ * forgotten. A kill in the middle may give again what an ack group had finished of pages that are
+ * still held.
  * Returns 0; QUIRE_ENOENT (group, or the page has been reused); QUIRE_EINVAL (beyond the end);
  * QUIRE_EBUSY (it has members, or pages were reused faster than one could be pinned).
  */

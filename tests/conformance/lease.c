@@ -4,11 +4,14 @@
  * pages may be taken (librdkafka#521: an overtaken consumer is told, with the count).
  */
 #include <poll.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <tests/conformance/cases.h>
 #include <tests/conformance/cell.h>
 #include <tests/support/thread.h>
 #include <time.h>
+#include <unistd.h>
 
 #define SIZE 500u
 #define ROOM 8u /* messages of SIZE bytes in a small page */
@@ -372,12 +375,58 @@ static void told_by_the_descriptor(void)
     CHECK_OK(quire_close(channel));
 }
 
+/* Sends two messages, has one returned for an hour later and one leased for an hour, and is killed.
+ */
+static void leave_in_the_middle(void)
+{
+    quire_t *channel = cell_small(4);
+    quire_tx_t *tx = open_tx(channel);
+    quire_rx_t *rx = open_ack(channel, "g", 3600000 * MS);
+    struct quire_msg msg;
+
+    put(tx, 1, 0, SIZE);
+    put(tx, 1, 1, SIZE);
+    CHECK_OK(quire_rx_nack_later(rx, take_attempt(rx, 0, 1).position, 3600000 * MS));
+    take_attempt(rx, 1, 1);
+    CHECK_CODE(quire_rx_try_recv(rx, &msg), QUIRE_EAGAIN); /* the group knows when to look again */
+    kill(getpid(), SIGKILL);
+}
+
+/* What a killed process had comes again at once; what was returned for later, later. */
+static void killed_in_the_middle(void)
+{
+    quire_t *channel;
+    quire_rx_t *rx;
+    struct quire_msg msg;
+    int status;
+    pid_t child;
+
+    if (!cell.directory) {
+        test_skip("a channel in memory is not reopened");
+    }
+    child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        leave_in_the_middle();
+        _exit(1);
+    }
+    CHECK(waitpid(child, &status, 0) == child && WIFSIGNALED(status));
+    channel = cell_reopen();
+    rx = open_rx(channel, "g");
+    CHECK_OK(quire_rx_ack(rx, take_attempt(rx, 1, 2).position));
+    CHECK_CODE(quire_rx_try_recv(rx, &msg), QUIRE_EAGAIN);
+    CHECK_EQ(group_of(channel, "g").returned, 1);
+    quire_rx_close(rx);
+    CHECK_OK(quire_close(channel));
+}
+
 static const struct test_case cases[] = {
     {"lease: returned for later", returned_for_later, 0},
     {"lease: returned for a time far away", far_away, 0},
     {"lease: it ends by itself", a_lease_ends, 0},
     {"lease: it is extended", a_lease_is_extended, 0},
     {"lease: a descriptor tells", told_by_the_descriptor, 60},
+    {"lease: killed in the middle", killed_in_the_middle, 0},
     {"lease: the first n", the_first_n, 0},
     {"lease: a scope ends it", a_scope_ends_the_lease, 0},
     {"lease: lossy groups beside required ones", lossy_beside_required, 0},
