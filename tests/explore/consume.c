@@ -34,6 +34,7 @@ uint32_t world_subscribe(struct world *w, uint32_t group, const struct quire_whe
     options.wait = wait;
     options.flags = w->rx_ends && !w->finishing ? QUIRE_RX_ENDS : 0;
     as.mode = g->acks ? QUIRE_GROUP_ACK : QUIRE_GROUP_AUTO;
+    as.max_attempts = g->attempts;
     options.group = &as;
     if (is_new) {
         g->used = 1;
@@ -108,6 +109,12 @@ void world_release(struct world *w, uint32_t index)
     sched_progress();
 }
 
+static uint64_t receive_begins(struct world *w, uint32_t index)
+{
+    w->rx[index].begin = sched_tick();
+    return w->rx[index].begin;
+}
+
 static void got_message(struct world *w, uint32_t index, const struct quire_msg *msg,
                         uint64_t begin)
 {
@@ -122,7 +129,7 @@ static void got_message(struct world *w, uint32_t index, const struct quire_msg 
     got->flags = msg->flags;
     got->position = msg->position;
     got->begin = rx->begin;
-    got->tick = sched_tick();
+    got->tick = rx->end = sched_tick();
     if (!world_payload_check(msg->data, msg->size, &got->producer, &got->seq)) {
         sched_fail("I4: the message at %llu.%u is not what any producer sent",
                    (unsigned long long)QUIRE_PAGE_OF(msg->position), QUIRE_SLOT_OF(msg->position));
@@ -166,6 +173,7 @@ static void got_lapped(struct world *w, uint32_t index)
 /* Every answer but a message. Returns as world_try_recv. */
 static int other_answer(struct world *w, uint32_t index, int rc, uint64_t begin)
 {
+    w->rx[index].end = sched_tick();
     switch (rc) {
     case QUIRE_EAGAIN:
         if (w->empties < WORLD_EMPTY) {
@@ -209,8 +217,7 @@ static int other_answer(struct world *w, uint32_t index, int rc, uint64_t begin)
 int world_try_recv(struct world *w, uint32_t index)
 {
     struct quire_msg msg;
-    uint64_t begin = sched_tick();
-    w->rx[index].begin = begin;
+    uint64_t begin = receive_begins(w, index);
     int rc = quire_rx_try_recv(w->rx[index].rx, &msg);
     if (rc) {
         return other_answer(w, index, rc, begin);
@@ -222,7 +229,7 @@ int world_try_recv(struct world *w, uint32_t index)
 int world_try_recv_batch(struct world *w, uint32_t index, uint32_t count)
 {
     struct quire_msg msgs[8];
-    uint64_t begin = sched_tick();
+    uint64_t begin = receive_begins(w, index);
     long n = quire_rx_recv_batch(w->rx[index].rx, msgs, count < 8 ? count : 8, 0);
     if (n <= 0) {
         return other_answer(w, index, n == QUIRE_TIMEDOUT ? QUIRE_EAGAIN : (int)n, begin);
@@ -241,7 +248,7 @@ int world_try_recv_copy(struct world *w, uint32_t index)
     uint32_t producer;
     uint32_t seq;
     size_t size = 0;
-    uint64_t begin = sched_tick();
+    uint64_t begin = receive_begins(w, index);
     give_back(w, index); /* a page end is hidden: what was borrowed may go */
     int rc = quire_rx_recv_copy(w->rx[index].rx, bytes, sizeof bytes, &size, 0);
     if (rc) {
@@ -282,7 +289,7 @@ int world_recv_one_sleeping(struct world *w, uint32_t index)
 {
     for (;;) {
         struct quire_msg msg;
-        uint64_t begin = sched_tick();
+        uint64_t begin = receive_begins(w, index);
         int rc = quire_rx_recv(w->rx[index].rx, &msg);
         if (rc == QUIRE_CLOSED) {
             return 0;
@@ -306,15 +313,16 @@ void world_recv_ended(struct world *w, uint32_t index)
     struct world_rx *rx = &w->rx[index];
     struct quire_msg msg;
     int rc;
-    uint64_t begin = sched_tick();
+    uint64_t begin = receive_begins(w, index);
     while ((rc = quire_rx_recv(rx->rx, &msg)) != QUIRE_ENDED) {
         if (rc) {
             other_answer(w, index, rc, 0);
         } else {
             got_message(w, index, &msg, begin);
         }
-        begin = sched_tick();
+        begin = receive_begins(w, index);
     }
+    rx->end = sched_tick();
     sched_note("rx%u ended", index);
     w->group[rx->group].ended = 1; /* what comes now is found in world_finish */
     sched_progress();

@@ -38,25 +38,24 @@ static void check_returned_first(const struct world *w, uint32_t index, uint64_t
     const struct world_group *g = &w->group[w->rx[index].group];
     for (uint32_t i = 0; g->alone && i < w->leases; i++) {
         const struct world_lease *lease = &w->lease[i];
-        if (lease->group == w->rx[index].group && lease->back && lease->back < begin) {
+        if (lease->group == w->rx[index].group && lease->back && lease->back < begin &&
+            lease->acking == 0) {
             sched_fail("%llu.%u was returned and is not what the next receive gets",
                        NAME(lease->position));
         }
     }
 }
 
-/* Whoever holds the message reads it no more. */
-static void lease_ends(struct world *w, const struct world_lease *lease)
+/* The handle reads the message no more. */
+static void lease_ends(struct world *w, uint32_t index, const struct world_lease *lease)
 {
-    for (uint32_t i = 0; i < w->rxs; i++) {
-        struct world_rx *rx = &w->rx[i];
-        for (uint32_t j = 0; rx->group == lease->group && j < rx->borrows;) {
-            if (rx->borrow[j].position == lease->position) {
-                world_check_borrows(w, i);
-                rx->borrow[j] = rx->borrow[--rx->borrows];
-            } else {
-                j++;
-            }
+    struct world_rx *rx = &w->rx[index];
+    for (uint32_t i = 0; i < rx->borrows;) {
+        if (rx->borrow[i].position == lease->position) {
+            world_check_borrows(w, index);
+            rx->borrow[i] = rx->borrow[--rx->borrows];
+        } else {
+            i++;
         }
     }
 }
@@ -65,15 +64,16 @@ void world_lease_given(struct world *w, uint32_t index, const struct quire_msg *
 {
     struct world_lease *lease = lease_of(w, w->rx[index].group, msg->position);
     uint32_t attempt = quire_msg_attempt(msg);
-    if (lease->acks && lease->acked < begin) {
+    /* The handle's own acknowledgement may be faster than its receive returns. */
+    if (lease->acks && (lease->acker != index || lease->acked < begin)) {
         sched_fail("I1: %llu.%u was given again after it was acknowledged", NAME(msg->position));
     }
     if (lease->given && lease->returns == 0) {
         sched_fail("I1: %llu.%u was given again and nobody had returned it", NAME(msg->position));
     }
-    if (attempt != lease->given + 1) {
+    if (attempt != lease->given - lease->before + 1) {
         sched_fail("%llu.%u was given %u times before, and says attempt %u", NAME(msg->position),
-                   lease->given, attempt);
+                   lease->given - lease->before, attempt);
     }
     if (attempt > 1 && !(msg->flags & QUIRE_MSG_RETURNED)) {
         sched_fail("%llu.%u does not say that it was returned", NAME(msg->position));
@@ -81,10 +81,11 @@ void world_lease_given(struct world *w, uint32_t index, const struct quire_msg *
     lease->returns -= lease->given ? 1u : 0u;
     lease->given++;
     lease->back = 0;
+    lease->dead = 0;
     lease->rx = index;
     w->rx[index].last = msg->position;
     if (lease->acks) {
-        lease_ends(w, lease); /* while it was being taken */
+        lease_ends(w, index, lease);
     }
     if (!(msg->flags & QUIRE_MSG_RETURNED)) {
         check_returned_first(w, index, begin);
@@ -96,72 +97,182 @@ void world_lease_none(struct world *w, uint32_t index, uint64_t begin)
     check_returned_first(w, index, begin);
 }
 
+/* --- calls that end a lease: what was known when one began --- */
+
+struct ending {
+    uint64_t begin;
+    uint64_t back;
+    uint32_t given;
+    uint32_t calls;
+    int alone; /* it is the only one of its handle, and the handle has the message */
+};
+
+static int is_with(const struct world_lease *lease, uint32_t index)
+{
+    return lease->given && lease->returns == 0 && !lease->dead && !lease->acks &&
+           lease->rx == index;
+}
+
+static struct ending ending_begins(struct world *w, struct world_lease *lease, uint32_t index)
+{
+    struct ending e = {.begin = sched_tick(), .back = lease->back, .given = lease->given};
+    e.alone = is_with(lease, index) && lease->calls[index] == lease->over[index];
+    e.calls = ++lease->calls[index];
+    lease_ends(w, index, lease);
+    return e;
+}
+
+/* 1 when the handle had the message until this call, and ended it in no other way: granted. */
+static int ending_is_due(struct world_lease *lease, uint32_t index, const struct ending *e)
+{
+    lease->over[index]++;
+    return e->alone && lease->calls[index] == e->calls && lease->given == e->given;
+}
+
+/* 1 when nobody had the message, nor tried to get it, since the call began. */
+static int lay_back(const struct world *w, const struct world_lease *lease, const struct ending *e)
+{
+    for (uint32_t i = 0; i < w->rxs; i++) {
+        const struct world_rx *rx = &w->rx[i];
+        if (rx->group == lease->group && (rx->end > e->begin || rx->end < rx->begin)) {
+            return 0;
+        }
+    }
+    return e->back && lease->back == e->back && lease->acks == 0 && lease->acking == 0;
+}
+
+/* Could anybody but the one who was given the message have it acknowledged? */
+static void check_granted(const struct world *w, const struct world_lease *lease, uint32_t index)
+{
+    int left = 0;
+    for (uint32_t i = 0; i < w->rxs; i++) {
+        left |= w->rx[i].group == lease->group && w->rx[i].leaving;
+    }
+    if (lease->given && lease->returns == 0 && !lease->dead && lease->rx != index) {
+        sched_fail("rx%u acknowledged %llu.%u, which rx%u has", index, NAME(lease->position),
+                   lease->rx);
+    }
+    if (!lease->given && !left && w->rx[index].end > w->rx[index].begin) {
+        sched_fail("rx%u acknowledged %llu.%u, which nobody was given", index,
+                   NAME(lease->position));
+    }
+}
+
 int world_ack(struct world *w, uint32_t index, uint64_t position)
 {
     uint32_t group = w->rx[index].group;
     struct world_lease *lease = lease_of(w, group, position);
     uint32_t before = lease->acks;
-    lease_ends(w, lease);
+    struct ending e = ending_begins(w, lease, index);
     lease->acking++;
     int rc = quire_rx_ack(w->rx[index].rx, position);
+    lease->acking--;
     sched_note("rx%u acks %llu.%u: %s", index, NAME(position), quire_errname(rc));
+    int due = ending_is_due(lease, index, &e) || lay_back(w, lease, &e);
     if (rc != 0 && rc != QUIRE_ENOLEASE) {
         sched_fail("quire_rx_ack: %s", quire_errname(rc));
     }
-    if (rc == 0 && lease->acks++) {
-        sched_fail("%llu.%u was acknowledged twice", NAME(position));
+    if (rc != 0 && due) {
+        sched_fail("%llu.%u was rx%u's, or nobody's, and its acknowledgement refused",
+                   NAME(position), index);
     }
-    lease->acking--;
-    if (rc != 0 && lease->acks == 0 && lease->acking == 0) {
-        sched_fail("%llu.%u was given, and its acknowledgement refused", NAME(position));
+    if (rc == 0) {
+        if (lease->acks++) {
+            sched_fail("%llu.%u was acknowledged twice", NAME(position));
+        }
+        if (before) {
+            sched_fail("%llu.%u was acknowledged in a later life of its frame", NAME(position));
+        }
+        check_granted(w, lease, index);
+        lease->back = 0;
+        lease->acker = index;
+        lease->acked = sched_tick();
+        w->group[group].delivered++;
     }
-    if (rc == 0 && before) {
-        sched_fail("%llu.%u was acknowledged in a later life of its frame", NAME(position));
-    }
-    lease->back = 0;
-    lease->acked = rc == 0 ? sched_tick() : lease->acked;
-    w->group[group].delivered += rc == 0 ? 1u : 0u;
     sched_progress();
     return rc;
+}
+
+/* Its return is over, and nobody was given it since. */
+static void is_back(const struct world *w, struct world_lease *lease)
+{
+    uint32_t limit = w->group[lease->group].attempts;
+    if (limit && lease->given - lease->before >= limit) {
+        lease->dead = 1;
+        lease->returns--;
+    } else {
+        lease->back = sched_tick();
+    }
 }
 
 int world_nack(struct world *w, uint32_t index, uint64_t position)
 {
     struct world_lease *lease = lease_of(w, w->rx[index].group, position);
-    uint32_t given = lease->given;
-    lease_ends(w, lease);
+    struct ending e = ending_begins(w, lease, index);
     lease->returns++;
     int rc = quire_rx_nack(w->rx[index].rx, position);
     sched_note("rx%u nacks %llu.%u: %s", index, NAME(position), quire_errname(rc));
+    int due = ending_is_due(lease, index, &e);
     if (rc != 0 && rc != QUIRE_ENOLEASE) {
         sched_fail("quire_rx_nack: %s", quire_errname(rc));
+    }
+    if (rc != 0 && due) {
+        sched_fail("%llu.%u was rx%u's, and its return refused", NAME(position), index);
     }
     if (rc != 0 && lease->returns-- == 0) {
         sched_fail("%llu.%u was given again for a return that was refused", NAME(position));
     }
-    if (rc == 0 && lease->given == given && !lease->acks) {
-        lease->back = sched_tick();
+    if (rc == 0 && lease->given == e.given && (lease->rx != index || e.back)) {
+        sched_fail("rx%u returned %llu.%u, which it did not have", index, NAME(position));
+    }
+    if (rc == 0 && lease->given == e.given && !lease->acks) {
+        is_back(w, lease);
     }
     sched_progress();
     return rc;
 }
 
+void world_requeue(struct world *w, uint32_t group, uint64_t position)
+{
+    struct world_lease *lease = lease_of(w, group, position);
+    uint32_t given = lease->given;
+    lease->before = given; /* its attempts begin anew */
+    lease->returns++;
+    lease->queueing++;
+    int rc = quire_group_requeue(w->channel, w->group[group].name, position);
+    lease->queueing--;
+    sched_note("%llu.%u is queued again: %s", NAME(position), quire_errname(rc));
+    if (rc != 0 && rc != QUIRE_ENOLEASE) {
+        sched_fail("quire_group_requeue: %s", quire_errname(rc));
+    }
+    if (rc != 0 && lease->dead && !lease->acks && !lease->acking && !lease->queueing) {
+        sched_fail("%llu.%u is a dead letter, and not queued again", NAME(position));
+    }
+    if (rc != 0 && lease->returns-- == 0) {
+        sched_fail("%llu.%u was given again and is not queued again", NAME(position));
+    }
+    if (rc == 0 && lease->given == given && !lease->acks) {
+        lease->dead = 0;
+        lease->back = sched_tick();
+    }
+    sched_progress();
+}
+
 void world_leases_close(struct world *w, uint32_t index)
 {
-    uint32_t given[WORLD_SENT];
+    uint32_t given[WORLD_SENT]; /* of those that the handle has; else 0 */
     uint32_t count = w->leases;
     for (uint32_t i = 0; i < count; i++) {
         struct world_lease *lease = &w->lease[i];
-        given[i] = lease->given;
-        lease->returns +=
-            lease->group == w->rx[index].group && lease->rx == index && !lease->acks ? 1u : 0u;
+        int has = lease->group == w->rx[index].group && is_with(lease, index);
+        given[i] = has ? lease->given : 0;
+        lease->returns += has ? 1u : 0u;
     }
     quire_rx_close(w->rx[index].rx);
     for (uint32_t i = 0; i < count; i++) {
         struct world_lease *lease = &w->lease[i];
-        if (lease->group == w->rx[index].group && lease->rx == index && !lease->acks &&
-            lease->given == given[i]) {
-            lease->back = sched_tick();
+        if (given[i] && lease->given == given[i] && !lease->acks) {
+            is_back(w, lease);
         }
     }
 }

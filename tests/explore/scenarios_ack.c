@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Scenarios of ack groups. Whoever may be given a message acknowledges it only while it is its own,
- * or before anybody else can take it: what happens to the bytes of another's lease is not asked. */
+/* Scenarios of ack groups. What the library says to who ends a lease is held against who has it:
+ * world_ack(), world_nack(). */
 #include <tests/explore/actors.h>
 #include <tests/explore/scenarios.h>
 #include <tests/explore/sched.h>
@@ -95,25 +95,6 @@ static void do_ack_late(void *argument)
     }
 }
 
-/* Returns slot 0 of page 0, argument's own; takes what comes until argument has left; only then
- * acknowledges. */
-static void do_nack_and_take(void *argument)
-{
-    const struct actor *a = argument;
-    (void)world_nack(a->w, a->index, QUIRE_POSITION(0, 0));
-    for (;;) {
-        int left = a->w->rx[a->argument].rx == NULL;
-        int rc = world_try_recv(a->w, a->index);
-        if (rc == 0 && left) {
-            break;
-        }
-        if (rc == 0) {
-            sched_wait();
-        }
-    }
-    world_leases_ack(a->w, a->index);
-}
-
 /* Returns slots count - 1 .. 0 of page 0. */
 static void do_nack(void *argument)
 {
@@ -121,6 +102,13 @@ static void do_nack(void *argument)
     for (uint32_t slot = a->count; slot-- > 0;) {
         (void)world_nack(a->w, a->index, QUIRE_POSITION(0, slot));
     }
+}
+
+/* index is the group: page 0's first message, a dead letter, is queued again. */
+static void do_requeue(void *argument)
+{
+    const struct actor *a = argument;
+    world_requeue(a->w, a->index, QUIRE_POSITION(0, 0));
 }
 
 static void do_leave_now(void *argument)
@@ -190,17 +178,24 @@ void setup_ack_open(struct world *w)
     act(do_send, w, 0, 4, 0);
 }
 
-void setup_nack_close(struct world *w)
+/* Two threads return what one handle has; b takes it, and page 0's only message is nobody else's
+ * until b has acknowledged it. */
+void setup_nack_twice(struct world *w)
 {
-    begin(w, 4, 2, QUIRE_FULL_BLOCK);
+    begin(w, 1, 2, QUIRE_FULL_BLOCK);
     world_plan(w, 4);
     world_tx_open(w, 0);
-    uint32_t a = member(w, 2, 0);
-    uint32_t b = member(w, 2, 0);
-    send_now(w, 4);
-    world_recv(w, a, 2);
-    act(do_nack_and_take, w, b, 0, a);
-    act(do_leave_now, w, a, 0, 0);
+    uint32_t a = member(w, 1, 0);
+    uint32_t b = member(w, 1, 0);
+    uint32_t c = member(w, 1, 0);
+    send_now(w, 1);
+    world_recv(w, a, 1);
+    world_release(w, a);
+    act(do_ack_late, w, b, 2, 0);
+    act(do_ack_all, w, c, 0, 0);
+    act(do_nack, w, a, 1, 0);
+    act(do_nack, w, a, 1, 0);
+    act(do_send, w, 0, 3, 0);
 }
 
 void setup_nack_take(struct world *w)
@@ -218,26 +213,39 @@ void setup_nack_take(struct world *w)
     act(do_ack_all, w, c, 0, 2);
 }
 
-/* The return of page 0's only message loses against its acknowledgement, and the frame has its next
- * life before the return is over. */
-void setup_nack_turn(struct world *w)
+/* Page 0's only message is dead, page 1 is done with. The letter is acknowledged while it is queued
+ * again, and the frame has its next life, with another return, before that is over. */
+void setup_dead_turn(struct world *w)
 {
     begin(w, 1, 2, QUIRE_FULL_BLOCK);
-    world_plan(w, 4);
+    world_plan(w, 3);
     world_tx_open(w, 0);
+    w->group[0].attempts = 2;
     uint32_t a = member(w, 1, 0);
     uint32_t b = member(w, 1, 0);
     w->group[0].alone = 1;
-    send_now(w, 1);
-    world_recv(w, a, 1);
-    world_release(w, a);
-    act(do_nack, w, a, 1, 0);
+    send_now(w, 2);
+    for (uint32_t i = 0; i < 2; i++) {
+        world_recv(w, a, 1);
+        world_release(w, a);
+        (void)world_nack(w, a, QUIRE_POSITION(0, 0));
+    }
+    world_recv(w, b, 1);
+    (void)world_ack(w, b, QUIRE_POSITION(1, 0));
+    act(do_requeue, w, 0, 0, 0);
     act(do_ack_other, w, b, 0, 1);
-    act(do_send, w, 0, 3, 0);
+    act(do_send, w, 0, 1, 0);
 }
 
-/* Page 0's only message is acknowledged by whoever had it before while another member takes it: the
- * taker may be given it or not, but nothing else in its place. */
+/* Two queue it again. */
+void setup_dead_twice(struct world *w)
+{
+    setup_dead_turn(w);
+    act(do_requeue, w, 0, 0, 0);
+}
+
+/* Page 0's only message is acknowledged by whoever had it before while another member takes it, and
+ * keeps it while pages turn. */
 void setup_ack_taken(struct world *w)
 {
     begin(w, 1, 2, QUIRE_FULL_BLOCK);
@@ -250,7 +258,7 @@ void setup_ack_taken(struct world *w)
     world_release(w, a);
     (void)world_nack(w, a, w->rx[a].last);
     act(do_ack_one, w, a, 0, 0);
-    act(do_ack_all, w, b, 0, 0);
+    act(do_ack_late, w, b, 2, 0);
     act(do_send, w, 0, 3, 0);
 }
 

@@ -63,19 +63,26 @@ struct world_lease {
     uint64_t position;
     uint32_t group;
     uint32_t rx;      /* who was given it last */
-    uint32_t given;   /* how often */
+    uint32_t given;   /* how often, */
+    uint32_t before;  /* and how often before it was queued again */
+    int dead;         /* for certain */
     uint32_t returns; /* begun, and not followed by a delivery */
     uint32_t acks;    /* that were accepted */
     uint32_t acking;  /* calls under way */
-    uint64_t acked;   /* tick when that was done */
-    uint64_t back;    /* tick when it was returned for certain and not given again; else 0 */
+    uint32_t queueing;
+    uint32_t acker; /* whose was */
+    uint64_t acked; /* tick when that was done */
+    uint64_t back;  /* tick when it was returned for certain and not given again; else 0 */
+    uint32_t calls[WORLD_RX]; /* to acknowledge or return it, by handle: begun, */
+    uint32_t over[WORLD_RX];  /* and over */
 };
 
 struct world_rx {
     quire_rx_t *rx;
     uint32_t group;
     int leaving;       /* its close has begun */
-    uint64_t begin;    /* of the receive it is in */
+    uint64_t begin;    /* of its last receive */
+    uint64_t end;      /* and the tick when that was over; smaller: it is in it */
     uint64_t next_min; /* I2: positions below it have been passed */
     uint64_t last;     /* ack groups: position of what it was given last */
     uint32_t borrows;
@@ -94,6 +101,7 @@ struct world_group {
     uint32_t delivered; /* ack groups: acknowledged */
     int ended;          /* a member was told that nothing will come */
     int acks;
+    uint32_t attempts; /* ack groups: then a message is dead; 0: never */
     int alone; /* ack groups: one coroutine receives, so that it must find what was returned */
 };
 
@@ -200,6 +208,8 @@ void world_ack_group(struct world *w, uint32_t group);
 /* Any message of the group that was given to anybody; as quire_rx_ack and quire_rx_nack. */
 int world_ack(struct world *w, uint32_t rx, uint64_t position);
 int world_nack(struct world *w, uint32_t rx, uint64_t position);
+/* A dead letter of the group, or one that was; as quire_group_requeue. */
+void world_requeue(struct world *w, uint32_t group, uint64_t position);
 /* Acknowledges all that rx was given and has. */
 void world_leases_ack(struct world *w, uint32_t rx);
 /* For consume.c and world.c: a message was given by a receive that began at the tick, or none; the
