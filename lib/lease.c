@@ -274,9 +274,13 @@ int qr_lease_revive(struct qr_group *group, const struct qr_lease_page *page, ui
 {
     qr_atomic_u64 *at = &page->zone->words[slot / QR_LEASE_SLOTS];
     uint64_t bits = 0x10001ull << slot % QR_LEASE_SLOTS;
-    uint64_t word = qr_load_relaxed(at); /* relaxed: the exchange decides */
-    /* [R42 who] pairs with A42: nobody writes it while the letter is dead. */
-    qr_store_release(&page->zone->who[slot], qr_lease_who(page->tag, QR_OWNER_NOBODY, 0));
+    uint64_t who = qr_load_acquire(&page->zone->who[slot]); /* [A42 who] pairs with R42 */
+    uint64_t word = qr_load_acquire(at);                    /* [A41 word] pairs with R41 */
+    /* [R42 who] pairs with A42: its attempts, unless it is dead no more, or of a later page. */
+    if (!qr_lease_is_of(who, page->tag, QR_OWNER_NOBODY) || (word & bits) != bits ||
+        !qr_cas_acq_rel(&page->zone->who[slot], &who,
+                        qr_lease_who(page->tag, QR_OWNER_NOBODY, 0)))
+        return QUIRE_ENOLEASE;
     returned_up(group, page);
     while (qr_lease_tag(word) == page->tag && (word & bits) == bits) {
         /* [R41 word] pairs with A41. */
