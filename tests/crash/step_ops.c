@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 /* No other thread: the files change only by the instructions that are stepped over. */
-static int open_alone(struct step_op *op)
+int step_open_alone(struct step_op *op)
 {
     struct quire_options options = QUIRE_OPTIONS_INIT;
     options.keeper = QUIRE_KEEPER_CALLER;
@@ -24,7 +24,7 @@ static void send(struct step_op *op)
     next_number++;
 }
 
-static void send_many(struct step_op *op, uint64_t count)
+void step_send_many(struct step_op *op, uint64_t count)
 {
     while (count--) {
         send(op);
@@ -53,16 +53,21 @@ static void receive_up_to(struct step_op *op, uint64_t end)
     }
 }
 
-static void join(struct step_op *op, quire_rx_t **rx)
+void step_join(const struct step_op *op, quire_t *channel, quire_rx_t **rx)
 {
-    CHECK_OK(quire_rx_subscribe(op->channel, STEP_GROUP, NULL, NULL, rx));
+    struct quire_rx_options options = QUIRE_RX_OPTIONS_INIT;
+    struct quire_group_options as = QUIRE_GROUP_OPTIONS_INIT;
+    as.mode = op->was ? QUIRE_GROUP_ACK : QUIRE_GROUP_AUTO;
+    as.max_attempts = op->max_attempts;
+    options.group = &as;
+    CHECK_OK(quire_rx_subscribe(channel, STEP_GROUP, NULL, &options, rx));
 }
 
 static void open_all(struct step_op *op)
 {
-    CHECK_OK(open_alone(op));
+    CHECK_OK(step_open_alone(op));
     CHECK_OK(quire_tx_open(op->channel, NULL, &op->tx));
-    join(op, &op->rx);
+    step_join(op, op->channel, &op->rx);
 }
 
 /* --- before --- */
@@ -72,9 +77,9 @@ static void before_plain(struct step_op *op)
 {
     open_all(op);
     uint64_t first = op->sent_min < op->max_messages ? op->sent_min : op->max_messages;
-    send_many(op, first);
+    step_send_many(op, first);
     receive_up_to(op, op->given_min);
-    send_many(op, op->sent_min - first);
+    step_send_many(op, op->sent_min - first);
 }
 
 /* The pool has been all around: the next turn recycles a frame. */
@@ -94,7 +99,7 @@ static void before_round(struct step_op *op)
 static void before_all_read(struct step_op *op)
 {
     open_all(op);
-    send_many(op, op->sent_min);
+    step_send_many(op, op->sent_min);
     receive_up_to(op, op->given_min);
     CHECK_OK(quire_rx_release(op->rx));
 }
@@ -117,7 +122,7 @@ static void before_orphan(struct step_op *op)
 static void before_two_members(struct step_op *op)
 {
     before_plain(op);
-    join(op, &op->rx2);
+    step_join(op, op->channel, &op->rx2);
 }
 
 static void before_no_handles(struct step_op *op)
@@ -205,7 +210,7 @@ static void act_close_rx(struct step_op *op)
 
 static void act_adopt(struct step_op *op)
 {
-    join(op, &op->rx);
+    step_join(op, op->channel, &op->rx);
     receive(op, op->given_min);
 }
 
@@ -221,7 +226,7 @@ static void act_close(struct step_op *op)
 
 static void act_open(struct step_op *op)
 {
-    CHECK_OK(open_alone(op));
+    CHECK_OK(step_open_alone(op));
 }
 
 #define BLOCK QUIRE_FULL_BLOCK

@@ -24,6 +24,12 @@ struct step_op {
     uint64_t sent_max;
     uint64_t voids_max;
     int drops; /* DROP_OLDEST: what is missing is in the group's account */
+    /* Ack groups (step_ack.c): for each message the attempt it comes with after a kill before the
+     * operation, and after it: a digit; '-' it does not come; 'd' it is a dead letter. Anywhere
+     * inside it is one or the other. */
+    const char *was;
+    const char *will;
+    uint32_t max_attempts;
     int opens; /* act is quire_open: before leaves the channel as a killed process does */
     /* Of the process that acts. */
     const char *path;
@@ -35,5 +41,16 @@ struct step_op {
 
 extern struct step_op step_ops[];
 extern const size_t step_ops_count;
+extern struct step_op step_ack_ops[];
+extern const size_t step_ack_ops_count;
+
+/* Joins STEP_GROUP as the operation wants it to be. */
+void step_join(const struct step_op *op, quire_t *channel, quire_rx_t **rx);
+/* What an ack group is given of a channel that was left anywhere inside the operation. */
+void step_ack_check(const struct step_op *op, quire_t *channel);
+
+/* For step_ack.c. */
+int step_open_alone(struct step_op *op);
+void step_send_many(struct step_op *op, uint64_t count);
 
 #endif
