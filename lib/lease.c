@@ -278,8 +278,7 @@ int qr_lease_revive(struct qr_group *group, const struct qr_lease_page *page, ui
     uint64_t word = qr_load_acquire(at);                    /* [A41 word] pairs with R41 */
     /* [R42 who] pairs with A42: its attempts, unless it is dead no more, or of a later page. */
     if (!qr_lease_is_of(who, page->tag, QR_OWNER_NOBODY) || (word & bits) != bits ||
-        !qr_cas_acq_rel(&page->zone->who[slot], &who,
-                        qr_lease_who(page->tag, QR_OWNER_NOBODY, 0)))
+        !qr_cas_acq_rel(&page->zone->who[slot], &who, qr_lease_who(page->tag, QR_OWNER_NOBODY, 0)))
         return QUIRE_ENOLEASE;
     returned_up(group, page);
     while (qr_lease_tag(word) == page->tag && (word & bits) == bits) {

@@ -397,6 +397,8 @@ int quire_rx_recv_copy(quire_rx_t *rx, void *buffer, size_t capacity, size_t *si
 
 int quire_rx_next_page(quire_rx_t *rx)
 {
+    if (qr_unlikely(rx->back.held))
+        qr_rx_untake(rx);
     qr_rx_leave(rx);
     qr_shrink(rx->channel);
     return 0;

@@ -117,6 +117,8 @@ uint32_t qr_rx_back_flags(const struct quire_rx *rx);
 int qr_rx_run_lost(const struct quire_rx *rx);
 /* It is finished without going to the caller. */
 void qr_rx_drop_back(struct quire_rx *rx);
+/* It is returned: the handle will not stand on its page any more. */
+void qr_rx_untake(struct quire_rx *rx);
 void qr_rx_leases_init(struct quire_rx *rx);
 static inline void qr_rx_set_who(struct quire_rx *rx)
 {

@@ -164,8 +164,7 @@ int qr_rx_take_back(struct quire_rx *rx)
             rc = qr_rx_may_stand_on(rx, page.page_no);
         if (rc != 0)
             return rc;
-        /* Before it is taken: whoever had it last may acknowledge it meanwhile, and then nothing
-         * else keeps the page. */
+        /* Before it is taken: a page that may be given up is kept by nothing else. */
         qr_rx_stand_on(rx, page.page_no);
         if (take_of_page(rx, frame, &page, now, &at))
             return 0;
@@ -205,6 +204,14 @@ void qr_rx_drop_back(struct quire_rx *rx)
                        1u << rx->back.slot % QR_LEASE_SLOTS, 0);
     rx->back.held = 0;
     qr_rx_set_who(rx);
+}
+
+void qr_rx_untake(struct quire_rx *rx)
+{
+    qr_lease_untake(rx->group, &rx->back.page, rx->back.slot);
+    rx->back.held = 0;
+    qr_rx_set_who(rx);
+    qr_lease_wake(rx->channel, rx->group);
 }
 
 void qr_rx_return_leases(struct quire_rx *rx)

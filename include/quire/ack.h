@@ -18,7 +18,9 @@
  * acknowledged, returned, extended. All but quire_rx_ack_first may be called from any thread, also
  * while another one receives with the handle, which must not be closed meanwhile. None of them
  * blocks; the only system calls are to wake somebody and, for nack_later, to make room once.
- * Progress: lock-free, but for that.
+ * Progress: lock-free, but for that. Two calls that end the same lease must not overlap: of an
+ * acknowledgement and a return at once, both may succeed, and the former may then end the lease of
+ * whoever was given the message next.
  *
  * What is acknowledged stays so when the process is killed. A power loss takes acknowledgements
  * back that were made since the group's file was last synced (commit_every, commit_delay_ns of
