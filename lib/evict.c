@@ -141,14 +141,15 @@ static void take_leases(struct qr_group_block *b, uint64_t page_no, const struct
     qr_evict_settle(b);
 }
 
-/* What the group has claimed of the page and not acknowledged. */
-static void freeze(struct quire *ch, struct qr_group *group, const struct qr_place *place,
-                   uint32_t claimed, struct quire_lost *lost)
+/* What the group has claimed of the page and not acknowledged. 0: it has finished it meanwhile. */
+static int freeze(struct quire *ch, struct qr_group *group, const struct qr_place *place,
+                  uint32_t claimed, struct quire_lost *lost)
 {
     struct qr_lease_page page = {NULL, place->page_no, qr_slot_tag(place->page_no)};
     /* Without a zone nothing was claimed. */
-    if (claimed > 0 && qr_zone_get(ch, group, place->frame_id, &page.zone) == 0)
-        (void)qr_lease_freeze(ch, group, &page, place->frame, claimed, lost);
+    if (claimed == 0 || qr_zone_get(ch, group, place->frame_id, &page.zone) != 0)
+        return 1;
+    return qr_lease_freeze(ch, group, &page, place->frame, claimed, lost);
 }
 
 /* Takes the page, whole when nobody has begun it, from one group. Under the evict lock. */
@@ -166,7 +167,7 @@ static void take_from(struct quire *ch, struct qr_group *group, const struct qr_
         int leased =
             qr_group_acks(group) && !qr_lease_finished(ch, group, place->frame_id, page_no, final);
         if (leased)
-            freeze(ch, group, place, from < final ? from : final, &lost);
+            leased = freeze(ch, group, place, from < final ? from : final, &lost);
         if (from >= final) {
             if (leased)
                 take_leases(b, page_no, &lost);

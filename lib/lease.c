@@ -292,12 +292,24 @@ int qr_lease_revive(struct qr_group *group, const struct qr_lease_page *page, ui
     return QUIRE_ENOLEASE;
 }
 
-/* 1 when the word was frozen by this call. */
+/* Is tag that of a later page than other? A frozen one counts as what it was; blank is never later.
+ */
+static int is_later(uint32_t tag, uint32_t other)
+{
+    return tag != 0 && (int32_t)((tag << 1) - (other << 1)) > 0;
+}
+
+/*
+ * 1: the word was frozen by this call; 0: before; -1: it belongs to a later page of the frame,
+ * since the group has finished this one meanwhile.
+ */
 static int freeze_word(qr_atomic_u64 *at, uint32_t tag, uint64_t *word)
 {
     uint32_t frozen = qr_lease_frozen(tag);
     *word = qr_load_relaxed(at); /* relaxed: the exchange decides */
     while (qr_lease_tag(*word) != frozen) {
+        if (is_later(qr_lease_tag(*word), tag))
+            return -1;
         /* A word of an earlier life was never opened in this one. */
         uint64_t bits = qr_lease_tag(*word) == tag ? *word & 0xffffffffu : 0;
         /* [R41 word] [A41 word] the last change of the word in this life. */
@@ -309,15 +321,20 @@ static int freeze_word(qr_atomic_u64 *at, uint32_t tag, uint64_t *word)
     return 0;
 }
 
-uint32_t qr_lease_freeze(struct quire *ch, struct qr_group *group, const struct qr_lease_page *page,
-                         const struct qr_frame *frame, uint32_t to, struct quire_lost *lost)
+int qr_lease_freeze(struct quire *ch, struct qr_group *group, const struct qr_lease_page *page,
+                    const struct qr_frame *frame, uint32_t to, struct quire_lost *lost)
 {
     uint64_t begin = qr_load_relaxed(&group->block->begin); /* relaxed: ordered by head */
     uint32_t from = QUIRE_PAGE_OF(begin) == page->page_no ? QUIRE_SLOT_OF(begin) : 0;
     uint32_t words = (ch->max_messages + QR_LEASE_SLOTS - 1) / QR_LEASE_SLOTS;
     for (uint32_t i = 0; i < words; i++) {
         uint64_t word;
-        if (freeze_word(&page->zone->words[i], page->tag, &word))
+        int rc = freeze_word(&page->zone->words[i], page->tag, &word);
+        if (rc < 0) {
+            *lost = (struct quire_lost){0, 0, 0};
+            return 0;
+        }
+        if (rc == 1)
             take_back(group, page, qr_lease_back(word) & ~qr_lease_done(word));
         uint32_t open = QR_LEASE_ALL & ~qr_lease_acked(word);
         for (; open != 0; open &= open - 1) {
@@ -331,7 +348,7 @@ uint32_t qr_lease_freeze(struct quire *ch, struct qr_group *group, const struct 
             lost->last = QUIRE_POSITION(page->page_no, slot);
         }
     }
-    return (uint32_t)lost->count;
+    return 1;
 }
 
 void qr_lease_untake(struct qr_group *group, const struct qr_lease_page *page, uint32_t slot)

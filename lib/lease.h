@@ -161,10 +161,11 @@ int qr_lease_take(struct qr_group *group, const struct qr_lease_page *page, uint
 /*
  * The page is given up: freezes its words, so that nothing of it is opened, acknowledged or
  * returned any more, and counts what was claimed (slots below to) and not acknowledged, voids
- * apart. Done twice it finds the same. qr_lease_thaw undoes it.
+ * apart. Done twice it finds the same. 1; 0 when the group has finished the page meanwhile and its
+ * frame has gone on: nothing is lost.
  */
-uint32_t qr_lease_freeze(struct quire *ch, struct qr_group *group, const struct qr_lease_page *page,
-                         const struct qr_frame *frame, uint32_t to, struct quire_lost *lost);
+int qr_lease_freeze(struct quire *ch, struct qr_group *group, const struct qr_lease_page *page,
+                    const struct qr_frame *frame, uint32_t to, struct quire_lost *lost);
 
 /* A dead letter is returned, as if it had never been given. 0 or QUIRE_ENOLEASE. */
 int qr_lease_revive(struct qr_group *group, const struct qr_lease_page *page, uint32_t slot);

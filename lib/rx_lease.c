@@ -158,7 +158,8 @@ int qr_rx_take_back(struct quire_rx *rx)
     if (!qr_lease_due(rx->group, &seen))
         return QUIRE_EAGAIN;
     uint64_t now = qr_boot_now();
-    for (uint64_t from = 0; (rc = next_page(rx, from, &page, &f)) == 1; from = page.page_no + 1) {
+    for (uint64_t from = 0; (rc = next_page(rx, from, &page, &f)) == 1 && page.zone;
+         from = page.page_no + 1) {
         rc = qr_store_frame(rx->channel->store, f, &frame);
         if (rc == 0)
             rc = qr_rx_may_stand_on(rx, page.page_no);
