@@ -13,6 +13,7 @@
 #include <tools/quire/json.h>
 #include <tools/quire/number.h>
 #include <tools/quire/reader.h>
+#include <tools/quire/suggest.h>
 #include <tools/quire/table.h>
 #include <unistd.h>
 
@@ -93,6 +94,103 @@ Test(number, texts)
     cr_expect_str_eq(cli_text_grouped(text, 999), "999");
     cr_expect_str_eq(cli_text_grouped(text, 1000), "1,000");
     cr_expect_str_eq(cli_text_grouped(text, UINT64_MAX), "18,446,744,073,709,551,615");
+}
+
+static void time_is(const char *text, int error, uint64_t wanted)
+{
+    uint64_t got = 12345;
+    cr_expect_eq(cli_number_time(text, &got), error, "%s", text);
+    cr_expect_eq(got, error == 0 ? wanted : 12345, "%s: %llu", text, (unsigned long long)got);
+}
+
+Test(number, times_are_seconds_or_utc)
+{
+    time_is("@0", 0, 0);
+    time_is("@1738317600.25", 0, 1738317600250000000ull);
+    time_is("1970-01-01T00:00:00Z", 0, 0);
+    time_is("2025-01-31T10:00:00Z", 0, 1738317600000000000ull);
+    time_is("2024-02-29T23:59:59.000000001Z", 0, 1709251199000000001ull);
+    time_is("2554-07-21T23:34:33Z", 0, 18446744073000000000ull);
+    time_is("@18446744073.709551615", 0, UINT64_MAX);
+    time_is("@18446744073.709551616", CLI_NUMBER_OVERFLOW, 0);
+    time_is("@18446744074", CLI_NUMBER_OVERFLOW, 0);
+    time_is("2554-07-21T23:34:34Z", CLI_NUMBER_OVERFLOW, 0);
+    time_is("@99999999999999999999999", CLI_NUMBER_OVERFLOW, 0);
+    static const char *const bad[] = {"",
+                                      "@",
+                                      "@x",
+                                      "@-1",
+                                      "@ 1",
+                                      "@1.",
+                                      "@1Z",
+                                      "@0x1",
+                                      "now",
+                                      "2025",
+                                      "2025-01-31",
+                                      "2025-01-31 10:00:00Z",
+                                      "2025-01-31T10:00:00",
+                                      "2025-01-31T10:00Z",
+                                      "2025-01-31T10:00:00ZZ",
+                                      "2025-01-31T10:00:00.Z",
+                                      "2025-01-31T10:00:00+00:00",
+                                      "2025-02-29T00:00:00Z",
+                                      "2025-00-01T00:00:00Z",
+                                      "2025-13-01T00:00:00Z",
+                                      "2025-01-00T00:00:00Z",
+                                      "2025-01-31T24:00:00Z",
+                                      "2025-01-31T10:60:00Z",
+                                      "2025-01-31T23:59:60Z",
+                                      "1969-12-31T23:59:59Z",
+                                      "0000-01-01T00:00:00Z"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+        time_is(bad[i], CLI_NUMBER_SYNTAX, 0);
+}
+
+static void age_is(uint64_t seconds, const char *wanted)
+{
+    char text[CLI_TEXT];
+    cr_expect_str_eq(cli_text_age(text, seconds * 1000000000u), wanted);
+}
+
+Test(number, ages)
+{
+    age_is(0, "0 s");
+    age_is(119, "119 s");
+    age_is(120, "2 min");
+    age_is(7199, "119 min");
+    age_is(7200, "2 h");
+    age_is(172799, "47 h");
+    age_is(172800, "2 days");
+    age_is(18446744073u, "213503 days");
+}
+
+static void meant(const char *word, const char *wanted)
+{
+    static const char *const known[] = {"create", "send", NULL, "groups", "recv", "resume"};
+    const char *got = cli_suggest(word, known, sizeof(known) / sizeof(known[0]));
+    cr_expect((got == NULL) == (wanted == NULL) && (got == NULL || strcmp(got, wanted) == 0),
+              "%s: %s", word, got != NULL ? got : "nothing");
+}
+
+Test(suggest, what_is_near_and_nothing_else)
+{
+    meant("creat", "create");
+    meant("craete", "create"); /* changed over */
+    meant("crate", "create");
+    meant("crreate", "create");
+    meant("sned", "send");
+    meant("gr", "groups"); /* its beginning */
+    meant("grupos", "groups");
+    meant("resum", "resume");
+    meant("", NULL);
+    meant("x", NULL);
+    meant("s", NULL);
+    meant("delete", NULL);
+    meant("sxxd", NULL);
+    char word[200];
+    memset(word, 'c', sizeof(word) - 1);
+    word[sizeof(word) - 1] = '\0';
+    meant(word, NULL);
 }
 
 /* What is written between the quotes for some bytes. */
@@ -336,5 +434,8 @@ Test(exits, kinds_are_told_apart)
     cr_expect_eq(cli_exit_of(QUIRE_ENODISK), CLI_USAGE);
     cr_expect_eq(cli_exit_of(QUIRE_UNSYNCED), CLI_FULL);
     cr_expect_eq(cli_exit_of(QUIRE_EFORKED), CLI_FAILED);
+    cr_expect_eq(cli_exit_of(QUIRE_ENOLEASE), CLI_NOT_CHANNEL);
+    cr_expect_eq(cli_exit_of(QUIRE_ENDED), CLI_FAILED);
+    cr_expect_eq(cli_exit_of(QUIRE_EEXIST), CLI_EXISTS);
     cr_expect_eq(cli_exit_of(-EIO), CLI_FAILED);
 }

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <tools/quire/clock.h>
 #include <tools/quire/commands.h>
 #include <tools/quire/exits.h>
 #include <tools/quire/number.h>
@@ -81,6 +82,18 @@ int cli_args_seconds(const char *option, const char *text, uint64_t *ns)
         return CLI_OK;
     return cli_usage("--%s: '%s' is not a number of seconds (such as 5, 0.25 or forever)", option,
                      text);
+}
+
+int cli_args_span(const char *option, const char *text, uint64_t max_ns, uint64_t *ns)
+{
+    uint64_t n = 0;
+    if (cli_number_seconds(text, &n) != CLI_NUMBER_OK)
+        return cli_usage("--%s: '%s' is not a number of seconds (such as 5 or 0.25)", option, text);
+    if (n == 0 || n > max_ns)
+        return cli_usage("--%s: %s is out of range (up to %llu seconds)", option, text,
+                         (unsigned long long)(max_ns / CLI_SECOND));
+    *ns = n;
+    return CLI_OK;
 }
 
 int cli_args_word(const char *option, const char *text, const struct cli_word *words,

@@ -39,6 +39,9 @@ int cli_args_u32(const char *option, const char *text, uint32_t min, uint32_t ma
 /* Seconds with an optional fraction, or "forever". */
 int cli_args_seconds(const char *option, const char *text, uint64_t *ns);
 
+/* The same, from a nanosecond to max_ns. */
+int cli_args_span(const char *option, const char *text, uint64_t max_ns, uint64_t *ns);
+
 /* One of a list of words, ended by a NULL word. */
 struct cli_word {
     const char *word;

@@ -10,13 +10,13 @@ enum cli_exit {
     CLI_OK = 0,
     CLI_FAILED = 1,      /* a check failed, messages were lost or damaged, or data I/O failed */
     CLI_USAGE = 2,       /* the command line is wrong */
-    CLI_NOT_CHANNEL = 3, /* no such channel or file, not a channel, other version, damaged, or a
-                            copy that shares its blocks */
+    CLI_NOT_CHANNEL = 3, /* no such channel, file, group, page or message; not a channel, other
+                            version, damaged, or a copy that shares its blocks */
     CLI_BUSY = 4,        /* another process has the channel open */
     CLI_FULL = 5,        /* the channel is full, or the time was up */
     CLI_NO_SPACE = 6,    /* no space on the disk */
     CLI_PERMISSION = 7,  /* the file permissions refuse it */
-    CLI_EXISTS = 8,      /* the path to be created exists */
+    CLI_EXISTS = 8,      /* the path or group to be created exists */
     CLI_TOO_LARGE = 9,   /* a message is larger than a page can hold */
     CLI_POISONED = 10,   /* a sync to disk has failed: the channel takes nothing more */
     CLI_IN_THE_WAY = 11, /* the engine asked for is refused; doctor found something in the way */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Strict parsing of numbers, and numbers in units people read. */
+#define _GNU_SOURCE
 #include <tools/quire/number.h>
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <tools/quire/clock.h>
 
 /* Reads digits of a base up to the first other byte; *end is set to it. */
@@ -66,6 +68,31 @@ int cli_number_octal(const char *text, uint64_t *value)
     return whole(text, 8, value);
 }
 
+/* An optional ".25" at *text, in nanoseconds; *text moves behind it. */
+static int fraction(const char **text, uint64_t *ns)
+{
+    const char *p = *text;
+    uint64_t unit = CLI_SECOND / 10;
+    *ns = 0;
+    if (*p != '.')
+        return CLI_NUMBER_OK;
+    for (p++; *p >= '0' && *p <= '9'; p++, unit /= 10)
+        *ns += (uint64_t)(*p - '0') * unit; /* below a nanosecond unit is 0 */
+    if (p == *text + 1)
+        return CLI_NUMBER_SYNTAX;
+    *text = p;
+    return CLI_NUMBER_OK;
+}
+
+static int seconds_and(uint64_t seconds, uint64_t rest, uint64_t *ns)
+{
+    uint64_t n;
+    if (__builtin_mul_overflow(seconds, CLI_SECOND, &n) || __builtin_add_overflow(n, rest, &n))
+        return CLI_NUMBER_OVERFLOW;
+    *ns = n;
+    return CLI_NUMBER_OK;
+}
+
 int cli_number_seconds(const char *text, uint64_t *ns)
 {
     if (strcmp(text, "forever") == 0) {
@@ -73,25 +100,60 @@ int cli_number_seconds(const char *text, uint64_t *ns)
         return CLI_NUMBER_OK;
     }
     const char *end;
-    uint64_t n;
+    uint64_t n, rest;
     int error = digits(text, 10, &n, &end);
     if (error != 0)
         return error;
-    if (__builtin_mul_overflow(n, CLI_SECOND, &n))
-        return CLI_NUMBER_OVERFLOW;
-    if (*end == '.') {
-        uint64_t unit = CLI_SECOND / 10;
-        const char *p = end + 1;
-        for (; *p >= '0' && *p <= '9'; p++, unit /= 10)
-            n += (uint64_t)(*p - '0') * unit; /* below a nanosecond unit is 0 */
-        if (p == end + 1)
-            return CLI_NUMBER_SYNTAX;
-        end = p;
-    }
-    if (*end != '\0')
+    if (fraction(&end, &rest) != 0 || *end != '\0')
         return CLI_NUMBER_SYNTAX;
-    *ns = n;
-    return CLI_NUMBER_OK;
+    return seconds_and(n, rest, ns);
+}
+
+/* "YYYY-MM-DDTHH:MM:SS", as seconds since 1970. Sixty seconds are refused: the clock of a channel
+ * has no leap seconds. Returns where it ends, or NULL. */
+static const char *date_and_time(const char *text, uint64_t *seconds)
+{
+    static const char shape[] = "dddd-dd-ddTdd:dd:dd";
+    int part[6] = {0};
+    size_t n = 0;
+    for (size_t i = 0; i < sizeof(shape) - 1; i++) {
+        if (shape[i] == 'd' && text[i] >= '0' && text[i] <= '9')
+            part[n] = part[n] * 10 + (text[i] - '0');
+        else if (shape[i] == 'd' || text[i] != shape[i])
+            return NULL;
+        else
+            n++;
+    }
+    struct tm tm = {.tm_year = part[0] - 1900,
+                    .tm_mon = part[1] - 1,
+                    .tm_mday = part[2],
+                    .tm_hour = part[3],
+                    .tm_min = part[4],
+                    .tm_sec = part[5]};
+    struct tm same = tm;
+    time_t t = timegm(&same);
+    /* What does not exist, such as the 30th of February, comes back as another day. */
+    if (t < 0 || same.tm_mon != tm.tm_mon || same.tm_mday != tm.tm_mday ||
+        same.tm_hour != tm.tm_hour || same.tm_min != tm.tm_min || same.tm_sec != tm.tm_sec)
+        return NULL;
+    *seconds = (uint64_t)t;
+    return text + sizeof(shape) - 1;
+}
+
+int cli_number_time(const char *text, uint64_t *ns)
+{
+    uint64_t seconds, rest;
+    const char *end;
+    if (text[0] == '@') {
+        int error = digits(text + 1, 10, &seconds, &end);
+        if (error != 0)
+            return error;
+    } else if ((end = date_and_time(text, &seconds)) == NULL) {
+        return CLI_NUMBER_SYNTAX;
+    }
+    if (fraction(&end, &rest) != 0 || strcmp(end, text[0] == '@' ? "" : "Z") != 0)
+        return CLI_NUMBER_SYNTAX;
+    return seconds_and(seconds, rest, ns);
 }
 
 /* Three significant digits with the unit in which the figure is at least 1. */
@@ -125,6 +187,23 @@ char *cli_text_ns(char text[CLI_TEXT], double ns)
 {
     static const char *const units[] = {"ns", "us", "ms", "s"};
     return scaled(text, ns, 1000, units, sizeof(units) / sizeof(units[0]));
+}
+
+char *cli_text_age(char text[CLI_TEXT], uint64_t ns)
+{
+    static const struct {
+        uint64_t below; /* seconds */
+        uint64_t unit;
+        const char *name;
+    } steps[] = {
+        {120, 1, "s"}, {7200, 60, "min"}, {172800, 3600, "h"}, {UINT64_MAX, 86400, "days"}};
+    uint64_t seconds = ns / CLI_SECOND;
+    size_t i = 0;
+    while (seconds >= steps[i].below)
+        i++;
+    snprintf(text, CLI_TEXT, "%llu %s", (unsigned long long)(seconds / steps[i].unit),
+             steps[i].name);
+    return text;
 }
 
 char *cli_text_grouped(char text[CLI_TEXT], uint64_t value)

@@ -24,6 +24,12 @@ int cli_number_octal(const char *text, uint64_t *value);
 /* Seconds with an optional fraction ("1.5"), or "forever": UINT64_MAX. */
 int cli_number_seconds(const char *text, uint64_t *ns);
 
+/*
+ * A time in UTC: "@SECONDS" since 1970 or "2025-01-31T10:00:00Z" (RFC 3339), both with an optional
+ * fraction. *ns is nanoseconds since 1970.
+ */
+int cli_number_time(const char *text, uint64_t *ns);
+
 #define CLI_TEXT 32 /* bytes that hold every text made below */
 
 /* "1.50 MiB", "512 B". Returns text. */
@@ -34,6 +40,9 @@ char *cli_text_count(char text[CLI_TEXT], double count);
 
 /* "1.50 us", "20 ns". Returns text. */
 char *cli_text_ns(char text[CLI_TEXT], double ns);
+
+/* How long ago something was: "0 s", "119 s", "3 min", "47 h", "5 days". Returns text. */
+char *cli_text_age(char text[CLI_TEXT], uint64_t ns);
 
 /* "1,234,567". Returns text. */
 char *cli_text_grouped(char text[CLI_TEXT], uint64_t value);

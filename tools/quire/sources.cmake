@@ -37,6 +37,7 @@ set(QUIRE_CLI_SOURCES
     report_text.c
     signals.c
     snapshot.c
+    suggest.c
     table.c
     talk.c
     where.c
