@@ -13,8 +13,8 @@ import termios
 import case as t
 
 NOT_THERE = "no such"
-COMMANDS = ["create", "send", "recv", "sync", "stat", "doctor", "demo", "bench", "help",
-            "version"]
+COMMANDS = ["create", "send", "recv", "groups", "dead", "nack", "sync", "stat", "doctor", "demo",
+            "bench", "help", "version"]
 MANUAL = pathlib.Path(__file__).parents[2] / "docs/man/quire.1"
 
 

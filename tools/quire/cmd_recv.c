@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * quire recv: messages of a group to standard output. Receiving a message finishes it for the
- * group, so each batch is written before more is received, and what could not be written is named.
+ * quire recv: messages of a group to standard output. Each batch is written before more is
+ * received. Receiving a message finishes it for a group of mode auto, so what could not be written
+ * is named; for a group of mode ack only what was written is acknowledged, and the rest comes
+ * again.
  */
 #include <tools/quire/commands.h>
 
 #include <errno.h>
-#include <quire/rx.h>
+#include <quire/ack.h>
 #include <quire/stat.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -16,6 +18,7 @@
 #include <tools/quire/clock.h>
 #include <tools/quire/durability.h>
 #include <tools/quire/exits.h>
+#include <tools/quire/groups.h>
 #include <tools/quire/number.h>
 #include <tools/quire/progress.h>
 #include <tools/quire/signals.h>
@@ -31,6 +34,7 @@ struct recv {
     const char *group;
     const char *from; /* as given, or NULL */
     struct quire_where where;
+    struct quire_group_options made; /* what a new group is to be */
     int follow;
     uint64_t count; /* messages to receive at most */
     uint64_t timeout_ns;
@@ -41,21 +45,37 @@ struct recv {
     uint64_t bytes;
     uint64_t lost;
     uint64_t damaged;
+    uint64_t late; /* written, but the lease had ended */
     int timed_out; /* --timeout ended it */
     struct cli_progress progress;
 };
 
-enum { FROM = CLI_ARGS_FIRST, GROUP, FOLLOW, COUNT, JSON, LENGTH_PREFIXED, TIMEOUT };
+enum {
+    FROM = CLI_ARGS_FIRST,
+    GROUP,
+    ACK,
+    MAX_ATTEMPTS,
+    FOLLOW,
+    COUNT,
+    JSON,
+    LENGTH_PREFIXED,
+    TIMEOUT
+};
 
 static int parse_option(struct recv *recv, int option)
 {
     switch (option) {
     case FROM:
         recv->from = optarg;
-        return cli_where_parse(optarg, &recv->where);
+        return cli_where_parse("--from", optarg, &recv->where);
     case GROUP:
         recv->group = optarg;
-        return cli_group_check(optarg);
+        return cli_group_check("--group", optarg);
+    case ACK:
+        recv->made.mode = QUIRE_GROUP_ACK;
+        return CLI_OK;
+    case MAX_ATTEMPTS:
+        return cli_args_u32("max-attempts", optarg, 1, 255, &recv->made.max_attempts);
     case FOLLOW:
         recv->follow = 1;
         return CLI_OK;
@@ -79,6 +99,8 @@ static int parse(int argc, char **argv, struct recv *recv)
 {
     static const struct option options[] = {{"from", required_argument, NULL, FROM},
                                             {"group", required_argument, NULL, GROUP},
+                                            {"ack", no_argument, NULL, ACK},
+                                            {"max-attempts", required_argument, NULL, MAX_ATTEMPTS},
                                             {"follow", no_argument, NULL, FOLLOW},
                                             {"count", required_argument, NULL, COUNT},
                                             {"json", no_argument, NULL, JSON},
@@ -98,6 +120,8 @@ static int parse(int argc, char **argv, struct recv *recv)
         return cli_usage(optind == argc ? "which PATH?" : "one PATH only");
     if (recv->group == NULL)
         return cli_usage("which --group?");
+    if (recv->made.max_attempts != 0 && recv->made.mode != QUIRE_GROUP_ACK)
+        return cli_usage("--max-attempts needs --ack");
     recv->path = argv[optind];
     if (recv->options.commit_every != 0 || recv->options.commit_delay_ns != 0)
         recv->options.durability = QUIRE_DURABLE_INTERVAL;
@@ -110,29 +134,56 @@ static void tell_lost(struct recv *recv)
     struct quire_lost lost = quire_rx_lost(recv->rx);
     recv->lost += lost.count;
     cli_progress_end(&recv->progress);
-    cli_error("%s: group %s lost %llu messages that were overwritten, from %llu:%u to %llu:%u",
-              recv->path, recv->group, (unsigned long long)lost.count,
-              (unsigned long long)QUIRE_PAGE_OF(lost.first), QUIRE_SLOT_OF(lost.first),
-              (unsigned long long)QUIRE_PAGE_OF(lost.last), QUIRE_SLOT_OF(lost.last));
+    cli_group_tell_lost(recv->path, recv->group, lost);
+}
+
+/* Acknowledges what is written. Returns CLI_OK or the status that ends the command. */
+static int acknowledge(struct recv *recv, const struct quire_msg *msgs, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        int error = quire_rx_ack(recv->rx, msgs[i].position);
+        if (error == QUIRE_ENOLEASE)
+            recv->late++;
+        else if (error != 0)
+            return cli_fail(recv->path, error);
+    }
+    return CLI_OK;
+}
+
+/* What became of the messages of a batch that are not written, from position at on. */
+static void tell_unwritten(const struct recv *recv, size_t count, uint64_t at)
+{
+    char text[CLI_POSITION_TEXT];
+    cli_position_text(text, at);
+    const char *were = count == 1 ? " was" : "s were";
+    if (recv->made.mode == QUIRE_GROUP_ACK)
+        cli_error(
+            "%zu message%s not written and not acknowledged: returned to the group, from %s on",
+            count, were, text);
+    else
+        cli_error("%zu message%s received and not written; they begin at %s", count, were, text);
 }
 
 /* Writes a batch. Returns CLI_OK or the status that ends the command. */
 static int put(struct recv *recv, const struct quire_msg *msgs, size_t count)
 {
+    const int acks = recv->made.mode == QUIRE_GROUP_ACK;
     size_t written;
     int error = cli_writer_put(STDOUT_FILENO, recv->format, msgs, count, &written);
+    /* What was put into a pipe that nobody reads any more has reached nobody. */
+    if (acks && error == -EPIPE)
+        written = 0;
     for (size_t i = 0; i < written; i++)
         recv->bytes += msgs[i].size;
     recv->messages += written;
+    int status = acks ? acknowledge(recv, msgs, written) : CLI_OK;
     if (error == 0)
-        return CLI_OK;
-    uint64_t at = msgs[written < count ? written : count - 1].position;
+        return status;
     cli_progress_end(&recv->progress);
     if (error != -EPIPE && error != -EINTR)
         cli_fail("standard output", error);
     if (written < count)
-        cli_error("%zu messages were received and not written; they begin at %llu:%u",
-                  count - written, (unsigned long long)QUIRE_PAGE_OF(at), QUIRE_SLOT_OF(at));
+        tell_unwritten(recv, count - written, msgs[written].position);
     if (error == -EPIPE)
         return CLI_SIGNAL + SIGPIPE;
     return error == -EINTR ? CLI_SIGNAL + cli_signals_stop() : cli_exit_of(error);
@@ -211,16 +262,56 @@ static void summary(struct recv *recv, uint64_t elapsed_ns)
     if (recv->lost > 0 || recv->damaged > 0)
         cli_error("%llu messages were lost, %llu damaged", (unsigned long long)recv->lost,
                   (unsigned long long)recv->damaged);
+    if (recv->late > 0)
+        cli_error("%llu messages were written after their leases had ended: they come again",
+                  (unsigned long long)recv->late);
+}
+
+/* A group that is there stays as it was made. Returns CLI_OK or the status of a refusal (said). */
+static int check_group(const struct recv *recv, const struct quire_group_stat *group)
+{
+    if (group->mode != recv->made.mode)
+        return group->mode == QUIRE_GROUP_ACK
+                   ? cli_usage("group %s was made to acknowledge (mode ack): receive with --ack",
+                               recv->group)
+                   : cli_usage("group %s does not acknowledge (mode auto): receive without --ack, "
+                               "or as another group",
+                               recv->group);
+    if (recv->from != NULL)
+        cli_note("group %s exists and goes on where it is; --from %s has no effect", recv->group,
+                 recv->from);
+    if (recv->made.max_attempts != 0 && recv->made.max_attempts != group->max_attempts)
+        cli_note("group %s exists and keeps its limit of attempts; --max-attempts %u has no effect",
+                 recv->group, recv->made.max_attempts);
+    if (group->paused)
+        cli_note("group %s is paused: 'quire groups resume' lets it receive", recv->group);
+    return CLI_OK;
+}
+
+static int join(struct recv *recv, quire_t *channel)
+{
+    struct quire_rx_options options = QUIRE_RX_OPTIONS_INIT;
+    struct cli_snapshot snapshot;
+    int error = cli_snapshot_read(channel, &snapshot);
+    if (error != 0)
+        return cli_fail(recv->path, error);
+    const struct quire_group_stat *group = cli_group_in(&snapshot, recv->group);
+    int status = group != NULL ? check_group(recv, group) : CLI_OK;
+    cli_snapshot_free(&snapshot);
+    if (status != CLI_OK)
+        return status;
+    options.group = &recv->made;
+    error = quire_rx_subscribe(channel, recv->group, &recv->where, &options, &recv->rx);
+    if (error != 0)
+        return cli_where_fail(channel, recv->path, "--from", recv->from, &recv->where, error);
+    return CLI_OK;
 }
 
 static int receive_all(struct recv *recv, quire_t *channel)
 {
-    int status = cli_where_note(channel, recv->path, recv->group, recv->from);
+    int status = join(recv, channel);
     if (status != CLI_OK)
         return status;
-    int error = quire_rx_subscribe(channel, recv->group, &recv->where, NULL, &recv->rx);
-    if (error != 0)
-        return cli_where_fail(channel, recv->path, recv->from, &recv->where, error);
     uint64_t started = cli_now();
     /* On a terminal the messages themselves are the progress. */
     cli_progress_start(&recv->progress, "recv", "messages",
@@ -240,7 +331,7 @@ static int receive_all(struct recv *recv, quire_t *channel)
 
 int cli_cmd_recv(int argc, char **argv)
 {
-    struct recv recv = {.options = QUIRE_OPTIONS_INIT};
+    struct recv recv = {.options = QUIRE_OPTIONS_INIT, .made = QUIRE_GROUP_OPTIONS_INIT};
     quire_t *channel;
     int status = parse(argc, argv, &recv);
     if (status != CLI_OK)

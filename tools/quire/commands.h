@@ -6,6 +6,9 @@
 int cli_cmd_create(int argc, char **argv);
 int cli_cmd_send(int argc, char **argv);
 int cli_cmd_recv(int argc, char **argv);
+int cli_cmd_groups(int argc, char **argv);
+int cli_cmd_dead(int argc, char **argv);
+int cli_cmd_nack(int argc, char **argv);
 int cli_cmd_sync(int argc, char **argv);
 int cli_cmd_stat(int argc, char **argv);
 int cli_cmd_doctor(int argc, char **argv);

@@ -25,6 +25,9 @@ const char cli_help_overview[] =
     "  create PATH         make a channel, or say exactly what it would take\n"
     "  send PATH [FILE..]  send lines, or messages behind their length\n"
     "  recv PATH           receive the messages of a group\n"
+    "  groups PATH         the groups of a channel: see, make, move, pause, delete\n"
+    "  dead PATH GROUP     messages that were given in vain, as often as is allowed\n"
+    "  nack PATH GROUP P.. another attempt for messages, now or later\n"
     "  sync PATH           make everything in a channel durable\n"
     "  stat PATH           show pages, groups, lag and who holds what\n"
     "  doctor [PATH]       which engine there is, and what stands in the way\n"
@@ -45,13 +48,13 @@ const char cli_help_overview[] =
     "  0   done\n"
     "  1   messages were lost or damaged, a check failed, or input or output failed\n"
     "  2   the command line is wrong\n"
-    "  3   no such channel or file, not a channel, another version, damaged, or a\n"
-    "      copy that shares its blocks\n"
+    "  3   no such channel, file, group, page or message, not a channel, another\n"
+    "      version, damaged, or a copy that shares its blocks\n"
     "  4   another process has the channel open\n"
     "  5   the channel is full, or the time was up\n"
     "  6   there is no space on the disk\n"
     "  7   the file permissions refuse it\n"
-    "  8   the path to be created exists\n"
+    "  8   the path, or the group, to be created exists\n"
     "  9   a message is larger than a page can hold\n"
     "  10  a sync to disk has failed: the channel takes no more messages\n"
     "  11  the engine asked for is refused; doctor: something stands in the way\n"
@@ -112,10 +115,11 @@ static const struct {
     const char *command;
     const char *text;
 } pages[] = {
-    {"", cli_help_overview}, {"create", cli_help_create},   {"send", cli_help_send},
-    {"recv", cli_help_recv}, {"sync", cli_help_sync},       {"doctor", cli_help_doctor},
-    {"stat", cli_help_stat}, {"demo", cli_help_demo},       {"bench", cli_help_bench},
-    {"help", cli_help_help}, {"version", cli_help_version},
+    {"", cli_help_overview},     {"create", cli_help_create},   {"send", cli_help_send},
+    {"recv", cli_help_recv},     {"groups", cli_help_groups},   {"dead", cli_help_dead},
+    {"nack", cli_help_nack},     {"sync", cli_help_sync},       {"stat", cli_help_stat},
+    {"doctor", cli_help_doctor}, {"demo", cli_help_demo},       {"bench", cli_help_bench},
+    {"help", cli_help_help},     {"version", cli_help_version},
 };
 
 int cli_help(const char *command)

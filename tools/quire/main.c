@@ -8,6 +8,7 @@
 #include <tools/quire/args.h>
 #include <tools/quire/exits.h>
 #include <tools/quire/json.h>
+#include <tools/quire/suggest.h>
 #include <tools/quire/talk.h>
 
 static const struct {
@@ -15,6 +16,7 @@ static const struct {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"create", cli_cmd_create},   {"send", cli_cmd_send},   {"recv", cli_cmd_recv},
+    {"groups", cli_cmd_groups},   {"dead", cli_cmd_dead},   {"nack", cli_cmd_nack},
     {"sync", cli_cmd_sync},       {"stat", cli_cmd_stat},   {"doctor", cli_cmd_doctor},
     {"demo", cli_cmd_demo},       {"bench", cli_cmd_bench}, {"help", cli_cmd_help},
     {"version", cli_cmd_version},
@@ -55,6 +57,18 @@ int cli_cmd_help(int argc, char **argv)
     return cli_help(optind < argc ? argv[optind] : "");
 }
 
+static int unknown(const char *name)
+{
+    const char *words[sizeof(commands) / sizeof(commands[0])];
+    const size_t count = sizeof(words) / sizeof(words[0]);
+    for (size_t i = 0; i < count; i++)
+        words[i] = commands[i].name;
+    const char *nearest = cli_suggest(name, words, count);
+    if (nearest != NULL)
+        return cli_usage("'%s' is not a command; did you mean '%s'?", name, nearest);
+    return cli_usage("'%s' is not a command", name);
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
@@ -69,7 +83,7 @@ int main(int argc, char **argv)
         }
     }
     if (argc < 2)
-        return cli_usage("which command? create, send, recv, sync, stat, doctor, demo, bench, help "
-                         "or version");
-    return cli_usage("'%s' is not a command", name);
+        return cli_usage("which command? create, send, recv, groups, dead, nack, sync, stat, "
+                         "doctor, demo, bench, help or version");
+    return unknown(name);
 }

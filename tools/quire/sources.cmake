@@ -8,8 +8,11 @@ set(QUIRE_CLI_SOURCES
     channel.c
     cmd_bench.c
     cmd_create.c
+    cmd_dead.c
     cmd_demo.c
     cmd_doctor.c
+    cmd_groups.c
+    cmd_nack.c
     cmd_recv.c
     cmd_send.c
     cmd_stat.c
@@ -23,12 +26,16 @@ set(QUIRE_CLI_SOURCES
     findings.c
     findings_report.c
     geometry.c
+    groups.c
+    groups_report.c
     help.c
     help_disk.c
     help_files.c
+    help_groups.c
     help_loads.c
     histogram.c
     json.c
+    letters.c
     main.c
     number.c
     progress.c

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <quire/ack.h>
 #include <stdlib.h>
 #include <sys/uio.h>
 #include <tools/quire/json.h>
@@ -101,6 +102,8 @@ static void write_object(FILE *out, const struct quire_msg *msg)
     cli_json_u64(&json, "size", msg->size);
     if (msg->flags & QUIRE_MSG_RETURNED)
         cli_json_bool(&json, "returned", 1);
+    if (quire_msg_attempt(msg) > 1)
+        cli_json_u64(&json, "attempt", quire_msg_attempt(msg));
     if (cli_utf8_valid(msg->data, msg->size))
         cli_json_bytes(&json, "data", msg->data, msg->size);
     else
