@@ -95,14 +95,14 @@ def listing(c):
             ("ack", "required", 0, False, 1, None, 1, 0, 0), work)
     t.equal(work["lag_messages"], 45 - 12 - 1, "a dead letter does not lag")
     t.equal(work["position"], work["page"] << 16 | work["slot"], work)
-    t.equal(work["oldest_page_at_least"], 0, "the oldest page that is held")
+    t.equal(work["oldest_page"], 1, "what was returned lies there")
     t.equal((seen[long_name]["max_attempts"], seen[long_name]["lease_s"], seen[long_name]["hold"]),
             (2, 0.5, "lossy"), seen)
     plain = seen["plain"]
     t.equal((plain["mode"], plain["lag_messages"], plain["returned"], plain["max_attempts"]),
             ("auto", 42, 1, None), plain)
-    t.equal(plain["oldest_page_at_least"], 0, "what was claimed and not received lies there")
-    t.equal((seen["end"]["lag_messages"], seen["end"]["oldest_page_at_least"],
+    t.equal(plain["oldest_page"], 0, "what was claimed and not received lies there")
+    t.equal((seen["end"]["lag_messages"], seen["end"]["oldest_page"],
              seen["end"]["oldest_s_at_most"]), (0, None, None), seen)
     t.check(0 < work["oldest_s_at_most"] < 3600, work)
     rows = [row.split() for row in text.splitlines() if row.split()[:1] == ["work"]]
@@ -117,11 +117,42 @@ def oldest(c):
     """The page of the oldest message that is not finished moves on with its group."""
     path = channel(c, 45)
     c.run("groups", "create", "-q", path, "a", "--from", "2")
-    t.equal(groups(c, path)["a"]["oldest_page_at_least"], 2, "begins there")
+    t.equal(groups(c, path)["a"]["oldest_page"], 2, "begins there")
     t.equal(received(c, path, "a", "--count", "10"), list(range(20, 30)), "a page")
-    t.equal(groups(c, path)["a"]["oldest_page_at_least"], 3, "the next one")
+    t.equal(groups(c, path)["a"]["oldest_page"], 3, "the next one")
     received(c, path, "a")
-    t.equal(groups(c, path)["a"]["oldest_page_at_least"], None, "everything is finished")
+    t.equal(groups(c, path)["a"]["oldest_page"], None, "everything is finished")
+
+
+def holders(c):
+    """Who keeps which page: groups, with what they have not finished, and handles."""
+    path = channel(c, 45)
+    t.check(b"nobody keeps a page" in c.run("groups", "holders", path).out, "no groups")
+    c.run("groups", "create", "-q", path, "late", "--from", "1:3")
+    c.run("groups", "create", "-q", path, "work", "--mode", "ack", "--max-attempts", "2")
+    c.run("recv", "-q", path, "--group", "plain", "--count", "3")
+    received(c, path, "work", "--ack", "--count", "12")
+    no_room(c, path, "work", 2, "--count", "1")
+    before = c.tree()
+    listed = c.run("groups", "holders", path, "--json").json()["holders"]
+    text = narrow(c.run("groups", "holders", path).out.decode())
+    t.equal(c.tree(), before, "looking changed something")
+    t.equal([h["page"] for h in listed], sorted(h["page"] for h in listed), "pages ascending")
+    late = [h for h in listed if h["group"] == "late"]
+    t.equal([(h["kind"], h["page"], h["messages"]) for h in late],
+            [("group", 1, 7), ("group", 2, 10), ("group", 3, 10), ("group", 4, 5)], "late")
+    t.equal([h["since"] is None for h in late], [False, False, False, True], "page 4 is written")
+    row = [line.split() for line in text.splitlines() if "group late" in line][0]
+    t.equal(row[2:7], ["-", "4", "1", "4", "32"], text)
+    t.check("closed" in text and "of plain" in text, text)
+    for name, group in groups(c, path).items():
+        kept = [h for h in listed if h["group"] == name]
+        t.equal(sum(h["messages"] for h in kept), group["lag_messages"] + group["dead"], name)
+        t.equal(min(h["page"] for h in kept), group["oldest_page"], name)
+    t.equal(groups(c, path)["work"]["dead"], 1, "a dead letter keeps its page, too")
+    for name in ("late", "work", "plain"):
+        c.run("groups", "delete", "-q", path, name)
+    t.equal(c.run("groups", "holders", path, "--json").json()["holders"], [], "nobody")
 
 
 def in_state(process, state):
@@ -137,6 +168,20 @@ def blocked(c, path, *options):
     return reader
 
 
+def borrowed(c):
+    """A handle that only borrows keeps its page; its group has finished it."""
+    path = c.path("c")
+    c.run("create", "-q", path, "--page-size", "48K", "--max-pages", "8", "--max-messages", "10")
+    c.run("send", "-q", path, data=b"".join(line(i) for i in range(50)))
+    reader = c.start("recv", path, "--group", "g", bufsize=0)  # a pipe holds less than two pages
+    c.wait(lambda: groups(c, path).get("g", {}).get("lag_messages") == 30, "two pages received")
+    listed = c.run("groups", "holders", path, "--json").json()["holders"]
+    t.equal([(h["page"], h["kind"], h["messages"]) for h in listed],
+            [(1, "handle", 0), (2, "group", 10), (3, "group", 10), (4, "group", 10)], listed)
+    t.equal(groups(c, path)["g"]["oldest_page"], 2, "what is not finished")
+    t.equal(numbers(reader.communicate(timeout=t.LIMIT_S)[0]), list(range(50)), "all")
+
+
 def in_use(c):
     """Who only looks may do so while somebody has the channel open; who changes it may not."""
     path = heavy(c, 100)
@@ -147,6 +192,10 @@ def in_use(c):
     t.equal((seen["members"], seen["lag_messages"]), (1, 100), seen)
     t.check(0 < seen["leased"] <= 100, seen)
     narrow(c.run("groups", path).out.decode())
+    listed = c.run("groups", "holders", path, "--json").json()["holders"]
+    t.equal([(h["page"], h["group"], h["pid"]) for h in listed if h["kind"] == "handle"],
+            [(0, "g", holder.pid)], listed)
+    t.check(str(holder.pid) in narrow(c.run("groups", "holders", path).out.decode()), "its process")
     t.equal([d["position"] for d in dead(c, path, "dying")], [0], "dead letters, from outside")
     narrow(c.run("dead", path, "dying").out.decode())
     for command in (["groups", "create", path, "new"], ["groups", "delete", path, "other"],
@@ -462,7 +511,7 @@ def refused(c):
     path = channel(c, 5)
     c.run("groups", "create", "-q", path, "workers", "--mode", "ack")
     c.run("groups", "create", "-q", path, "auto")
-    commands = [["groups", "list"], ["groups", "create", "", "new"],
+    commands = [["groups", "list"], ["groups", "holders"], ["groups", "create", "", "new"],
                 ["groups", "delete", "", "auto"], ["groups", "pause", "", "auto"],
                 ["groups", "resume", "", "auto"],
                 ["groups", "seek", "", "auto", "--to", "newest"], ["dead", "", "workers"],
@@ -519,15 +568,19 @@ def observers(c):
     t.equal([d["begins"] for d in listed], ["0"], listed)
     t.equal(c.tree(), before, "something was changed")
     with open("/dev/full", "wb") as device:
-        for command in (["groups", path], ["groups", path, "--json"], ["dead", path, "g"],
+        for command in (["groups", path], ["groups", path, "--json"],
+                        ["groups", "holders", path], ["groups", "holders", path, "--json"],
+                        ["dead", path, "g"],
                         ["dead", path, "g", "--json"]):
             result = c.run(*command, stdout=device, status=6)
             t.check("standard output" in result.err, result)
 
 
-CASES = {f.__name__: f for f in (listing, oldest, in_use, verbs, times, recv_ack, overwritten,
-                                 broken_pipe, output_full, stopped, killed, letters, many_letters,
-                                 nack, nack_others, refused, recycled, observers)}
+CASES = {f.__name__: f for f in (listing, oldest, holders, borrowed, in_use, verbs, times,
+                                 recv_ack, overwritten, broken_pipe, output_full, stopped, killed,
+                                 letters, many_letters, nack, nack_others, refused, recycled,
+                                 observers)}
+
 
 if __name__ == "__main__":
     sys.exit(t.main(CASES))

@@ -56,29 +56,62 @@ static uint64_t realtime(void)
     return (uint64_t)t.tv_sec * CLI_SECOND + (uint64_t)t.tv_nsec;
 }
 
+static int print_groups(const struct groups *groups, const struct cli_holders *holders,
+                        quire_t *channel)
+{
+    struct cli_snapshot snapshot;
+    int error = cli_snapshot_read(channel, &snapshot);
+    if (error == 0 && groups->json)
+        cli_groups_json(groups->path, &snapshot, holders, realtime());
+    else if (error == 0)
+        error = cli_groups_text(groups->path, &snapshot, holders, realtime());
+    cli_snapshot_free(&snapshot);
+    return error;
+}
+
+static int print_holders(const struct groups *groups, const struct cli_holders *holders,
+                         quire_t *channel)
+{
+    (void)channel;
+    if (!groups->json)
+        return cli_holders_text(groups->path, holders);
+    cli_holders_json(groups->path, holders);
+    return 0;
+}
+
 /* To look only: also while another process has the channel open. */
-static int run_list(const struct groups *groups)
+static int look(const struct groups *groups,
+                int (*print)(const struct groups *groups, const struct cli_holders *holders,
+                             quire_t *channel))
 {
     struct quire_options options = QUIRE_OPTIONS_INIT;
-    struct cli_snapshot snapshot;
+    struct cli_holders holders;
     quire_t *channel;
     options.flags = QUIRE_READ_ONLY;
     int status = cli_channel_open(&channel, groups->path, &options);
     if (status != CLI_OK)
         return status;
-    int error = cli_snapshot_read(channel, &snapshot);
-    if (error == 0 && groups->json)
-        cli_groups_json(groups->path, &snapshot, realtime());
-    else if (error == 0)
-        error = cli_groups_text(groups->path, &snapshot, realtime());
+    int error = cli_holders_read(channel, &holders);
+    if (error == 0)
+        error = print(groups, &holders, channel);
     if (error != 0)
         status = cli_fail(groups->path, error);
-    cli_snapshot_free(&snapshot);
+    cli_holders_free(&holders);
     int closed = cli_channel_close(channel, groups->path);
     int flushed = cli_finish_stdout();
     if (status == CLI_OK)
         status = closed;
     return status == CLI_OK ? flushed : status;
+}
+
+static int run_list(const struct groups *groups)
+{
+    return look(groups, print_groups);
+}
+
+static int run_holders(const struct groups *groups)
+{
+    return look(groups, print_holders);
 }
 
 /* Where the group is now. */
@@ -174,6 +207,7 @@ static int run_change(const struct groups *groups)
 
 static const struct verb verbs[] = {
     {"list", run_list, 0, BIT(JSON)},
+    {"holders", run_holders, 0, BIT(JSON)},
     {"create", run_create, 1, BIT(FROM) | BIT(MODE) | BIT(HOLD) | BIT(MAX_ATTEMPTS) | BIT(LEASE)},
     {"delete", run_change, 1, 0},
     {"seek", run_seek, 1, BIT(TO)},
@@ -221,8 +255,8 @@ static int parse_operands(struct groups *groups, int count, char **operands)
         if (nearest != NULL)
             return cli_usage("'%s' is nothing to do with groups; did you mean '%s'?", operands[0],
                              nearest);
-        return cli_usage("'%s' is nothing to do with groups: list, create, delete, seek, pause or "
-                         "resume",
+        return cli_usage("'%s' is nothing to do with groups: list, holders, create, delete, seek, "
+                         "pause or resume",
                          operands[0]);
     }
     operands += said;

@@ -6,6 +6,7 @@
 #include <quire/rx.h>
 #include <quire/stat.h>
 #include <tools/quire/args.h>
+#include <tools/quire/holders.h>
 #include <tools/quire/snapshot.h>
 
 extern const struct cli_word cli_words_mode[];
@@ -28,8 +29,10 @@ int cli_group_look_ack(quire_t *channel, const char *path, const char *name,
 /* Says what the group lost to drop-oldest, as the library tells one member of it, once. */
 void cli_group_tell_lost(const char *path, const char *group, struct quire_lost lost);
 
-/* The table, or one object. now_ns: CLOCK_REALTIME, to tell ages from. */
-int cli_groups_text(const char *path, const struct cli_snapshot *snapshot, uint64_t now_ns);
-void cli_groups_json(const char *path, const struct cli_snapshot *snapshot, uint64_t now_ns);
+/* The tables, or one object. now_ns: CLOCK_REALTIME, to tell ages from. */
+int cli_groups_text(const char *path, const struct cli_snapshot *snapshot,
+                    const struct cli_holders *holders, uint64_t now_ns);
+void cli_groups_json(const char *path, const struct cli_snapshot *snapshot,
+                     const struct cli_holders *holders, uint64_t now_ns);
 
 #endif

@@ -3,67 +3,27 @@
 #include <tools/quire/groups.h>
 
 #include <stdio.h>
-#include <string.h>
 #include <tools/quire/clock.h>
 #include <tools/quire/json.h>
 #include <tools/quire/number.h>
-#include <tools/quire/report.h>
 #include <tools/quire/table.h>
 #include <tools/quire/where.h>
 
-/* Whether there is a message in the page that the group has not been given. */
-static int is_ahead(const struct quire_group_stat *group, const struct quire_page_stat *page)
+/* How old the oldest message that the group has not finished is at most, by the time at which its
+ * page was begun; 0 when there is none, or no time of it. */
+static uint64_t age_ns(const struct cli_snapshot *snapshot, const struct quire_holder *oldest,
+                       uint64_t now_ns)
 {
-    uint64_t at = QUIRE_PAGE_OF(group->position);
-    return page->page_no > at ||
-           (page->page_no == at && page->messages > QUIRE_SLOT_OF(group->position));
-}
-
-/* The oldest page with a message that was claimed by a member of the group, which may be gone, and
- * not delivered; most when there is none before it. */
-static uint64_t claimed_page(const struct cli_snapshot *snapshot,
-                             const struct quire_group_stat *group, uint64_t most)
-{
-    for (size_t i = 0; i < snapshot->handles_count; i++) {
-        const struct quire_handle_stat *handle = &snapshot->handles[i];
-        if (handle->claimed > 0 && QUIRE_PAGE_OF(handle->next) < most &&
-            strcmp(handle->group, group->name) == 0)
-            most = QUIRE_PAGE_OF(handle->next);
-    }
-    return most;
-}
-
-/*
- * The page that the oldest message lies in that the group has not finished, or an older one: which
- * pages hold what was leased, returned or is dead is known of all groups together only. NULL when
- * everything is finished.
- */
-static const struct quire_page_stat *oldest_page(const struct cli_snapshot *snapshot,
-                                                 const struct quire_group_stat *group)
-{
-    const int behind =
-        group->leased + group->dead > 0 || (group->mode == QUIRE_GROUP_ACK && group->returned > 0);
-    const uint64_t claimed = claimed_page(snapshot, group, UINT64_MAX);
-    for (size_t i = 0; i < snapshot->pages_count; i++) {
+    for (size_t i = 0; oldest != NULL && i < snapshot->pages_count; i++) {
         const struct quire_page_stat *page = &snapshot->pages[i];
-        if (page->state != QUIRE_PAGE_OPEN && page->state != QUIRE_PAGE_SEALED)
-            continue;
-        if ((behind && page->messages > 0) || is_ahead(group, page) || page->page_no == claimed)
-            return page;
+        if (page->page_no == oldest->page_no && page->opened_ns != 0 && page->opened_ns < now_ns)
+            return now_ns - page->opened_ns;
     }
-    return NULL;
+    return 0;
 }
 
-/* How old the oldest message that is not finished may be; 0 when there is none, or no time of it.
- */
-static uint64_t age_ns(const struct quire_page_stat *page, uint64_t now_ns)
-{
-    return page != NULL && page->opened_ns != 0 && page->opened_ns < now_ns
-               ? now_ns - page->opened_ns
-               : 0;
-}
-
-static int print_places(const struct cli_snapshot *snapshot, uint64_t now_ns)
+static int print_places(const struct cli_snapshot *snapshot, const struct cli_holders *holders,
+                        uint64_t now_ns)
 {
     static const char *const head[] = {"GROUP",  "mode", "hold", "members",
                                        "paused", "next", "lag",  "oldest"};
@@ -74,7 +34,7 @@ static int print_places(const struct cli_snapshot *snapshot, uint64_t now_ns)
         cli_table_cell(&table, "%s", head[i]);
     for (size_t i = 0; i < snapshot->groups_count; i++) {
         const struct quire_group_stat *group = &snapshot->groups[i];
-        uint64_t age = age_ns(oldest_page(snapshot, group), now_ns);
+        uint64_t age = age_ns(snapshot, cli_holders_oldest(holders, group->name), now_ns);
         cli_table_cell(&table, "%s", group->name);
         cli_table_cell(&table, "%s", cli_args_word_of(cli_words_mode, group->mode));
         cli_table_cell(&table, "%s", cli_args_word_of(cli_words_hold, group->hold));
@@ -123,14 +83,15 @@ static int print_accounts(const struct cli_snapshot *snapshot)
     return cli_table_print(&table, stdout, 2);
 }
 
-int cli_groups_text(const char *path, const struct cli_snapshot *snapshot, uint64_t now_ns)
+int cli_groups_text(const char *path, const struct cli_snapshot *snapshot,
+                    const struct cli_holders *holders, uint64_t now_ns)
 {
     printf("%s\n", path);
     if (snapshot->groups_count == 0) {
         printf("  no groups: nobody has subscribed yet\n");
         return 0;
     }
-    int error = print_places(snapshot, now_ns);
+    int error = print_places(snapshot, holders, now_ns);
     return error == 0 ? print_accounts(snapshot) : error;
 }
 
@@ -147,20 +108,20 @@ static void put_limits(struct cli_json *json, const struct quire_group_stat *gro
         cli_json_null(json, "lease_s");
 }
 
-static void put_oldest(struct cli_json *json, const struct quire_page_stat *page, uint64_t now_ns)
+static void put_oldest(struct cli_json *json, const struct quire_holder *oldest, uint64_t age)
 {
-    uint64_t age = age_ns(page, now_ns);
-    if (page != NULL)
-        cli_json_u64(json, "oldest_page_at_least", page->page_no);
+    if (oldest != NULL)
+        cli_json_u64(json, "oldest_page", oldest->page_no);
     else
-        cli_json_null(json, "oldest_page_at_least");
+        cli_json_null(json, "oldest_page");
     if (age > 0)
         cli_json_real(json, "oldest_s_at_most", cli_seconds(age), 3);
     else
         cli_json_null(json, "oldest_s_at_most");
 }
 
-void cli_groups_json(const char *path, const struct cli_snapshot *snapshot, uint64_t now_ns)
+void cli_groups_json(const char *path, const struct cli_snapshot *snapshot,
+                     const struct cli_holders *holders, uint64_t now_ns)
 {
     struct cli_json json = {.out = stdout};
     cli_json_object(&json, NULL);
@@ -168,6 +129,7 @@ void cli_groups_json(const char *path, const struct cli_snapshot *snapshot, uint
     cli_json_array(&json, "groups");
     for (size_t i = 0; i < snapshot->groups_count; i++) {
         const struct quire_group_stat *group = &snapshot->groups[i];
+        const struct quire_holder *oldest = cli_holders_oldest(holders, group->name);
         cli_json_object(&json, NULL);
         cli_json_string(&json, "name", group->name);
         cli_json_string(&json, "mode", cli_args_word_of(cli_words_mode, group->mode));
@@ -184,7 +146,7 @@ void cli_groups_json(const char *path, const struct cli_snapshot *snapshot, uint
         cli_json_u64(&json, "leased", group->leased);
         cli_json_u64(&json, "dead", group->dead);
         put_limits(&json, group);
-        put_oldest(&json, oldest_page(snapshot, group), now_ns);
+        put_oldest(&json, oldest, age_ns(snapshot, oldest, now_ns));
         cli_json_object_end(&json);
     }
     cli_json_array_end(&json);

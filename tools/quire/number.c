@@ -132,9 +132,9 @@ static const char *date_and_time(const char *text, uint64_t *seconds)
                     .tm_sec = part[5]};
     struct tm same = tm;
     time_t t = timegm(&same);
-    /* What does not exist, such as the 30th of February, comes back as another day. */
-    if (t < 0 || same.tm_mon != tm.tm_mon || same.tm_mday != tm.tm_mday ||
-        same.tm_hour != tm.tm_hour || same.tm_min != tm.tm_min || same.tm_sec != tm.tm_sec)
+    /* What does not exist, such as the 30th of February, comes back as a day of another month. */
+    if (t < 0 || same.tm_mon != tm.tm_mon || same.tm_hour != tm.tm_hour ||
+        same.tm_min != tm.tm_min || same.tm_sec != tm.tm_sec)
         return NULL;
     *seconds = (uint64_t)t;
     return text + sizeof(shape) - 1;

@@ -34,6 +34,7 @@ set(QUIRE_CLI_SOURCES
     help_groups.c
     help_loads.c
     histogram.c
+    holders.c
     json.c
     letters.c
     main.c
