@@ -283,7 +283,8 @@ def recv_ack(c):
     t.check("--from 0 has no effect" in told.err and "9 has no effect" in told.err, told)
     t.equal(numbers(told.out), [7], told)
     no_room(c, path, "g", 2, "--count", "1")
-    lines = c.run("recv", path, "--group", "g", "--ack", "--json").out.splitlines()
+    lines = c.run("recv", path, "--group", "g", "--ack", "--json", "--commit-every",
+                  "5").out.splitlines()
     entries = [t.json.loads(one) for one in lines]
     t.equal([int(e["data"]) for e in entries], list(range(8, 30)), "the rest")
     t.equal([e.get("attempt", 1) for e in entries], [3] + [1] * 21, "attempts")
@@ -506,6 +507,48 @@ def nack_others(c):
     t.equal(sorted(received(c, path, "g", "--ack")), list(range(10)), "none is lost")
 
 
+def nack_lossy(c):
+    """nack meets what the group lost: it tells it, as it is told but once."""
+    path = c.path("c")
+    c.run("create", "-q", path, "--page-size", "4K", "--max-pages", "2", "--policy", "drop-oldest")
+    c.run("groups", "create", "-q", path, "g", "--mode", "ack")
+    c.run("send", "-q", path, data=b"".join(b"%d\n" % i for i in range(2000)))
+    first = c.run("recv", "-q", path, "--group", "other", "--count", "1", "--json").json()
+    result = c.run("nack", path, "g", first["position"], "--delay", "1000", status=1)
+    t.check(f"lost {first['data']} messages" in result.err and "1 message of group g put off" in
+            result.err, result)
+    t.equal(groups(c, path)["g"]["returned"], 1, "nothing else was claimed")
+    t.equal(received(c, path, "g", "--ack"), list(range(int(first["data"]) + 1, 2000)), "the rest")
+
+
+def no_space(c):
+    """A full disk: no group is made, no message put off, and what is there is not harmed."""
+    small = c.path("small")
+    os.mkdir(small)
+    script = """
+        mount -t tmpfs -o size=2m none "$2" || exit 99
+        "$1" create -q "$2/c" --page-size 64K --max-pages 4
+        seq 9 | "$1" send -q "$2/c"
+        "$1" recv -q "$2/c" --group g --ack --count 1
+        cat /dev/zero >"$2/rest" 2>/dev/null
+        "$1" groups create "$2/c" new; echo "create $?"
+        "$1" recv "$2/c" --group new --ack; echo "recv $?"
+        "$1" nack "$2/c" g 0:1 --delay 100; echo "nack $?"
+        "$1" groups "$2/c" --json
+        "$1" recv -q "$2/c" --group g --ack | wc -l
+    """
+    namespace = ["unshare", "--mount"] if os.geteuid() == 0 else \
+        ["unshare", "--user", "--map-root-user", "--mount"]
+    done = subprocess.run([*namespace, "sh", "-c", script, "sh", c.quire, small],
+                          capture_output=True, text=True, check=False, timeout=t.LIMIT_S)
+    if done.returncode == 99 or "unshare" in done.stderr:
+        raise t.Skip(f"no file system may be mounted here: {done.stderr}")
+    lines = done.stdout.split("\n")
+    t.equal(lines[:4] + lines[5:], ["1", "create 6", "recv 6", "nack 6", "8", ""], done)
+    t.equal([g["name"] for g in t.json.loads(lines[4])["groups"]], ["g"], "half made")
+    t.equal(done.stderr.lower().count("no space"), 3, done.stderr)
+
+
 def refused(c):
     """Channels and groups that are not there, or not for us: each status, nothing changed."""
     path = channel(c, 5)
@@ -578,8 +621,8 @@ def observers(c):
 
 CASES = {f.__name__: f for f in (listing, oldest, holders, borrowed, in_use, verbs, times,
                                  recv_ack, overwritten, broken_pipe, output_full, stopped, killed,
-                                 letters, many_letters, nack, nack_others, refused, recycled,
-                                 observers)}
+                                 letters, many_letters, nack, nack_others, nack_lossy, no_space,
+                                 refused, recycled, observers)}
 
 
 if __name__ == "__main__":
