@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <lib/account.h>
 #include <lib/ahead.h>
+#include <lib/bound.h>
 #include <lib/commit.h>
 #include <lib/due.h>
 #include <lib/group.h>
@@ -121,6 +122,7 @@ static int tear_down(struct quire *ch, int clean)
     qr_pace_free(ch);
     qr_commit_free(ch);
     qr_ahead_free(ch);
+    qr_bound_free(ch);
     qr_groups_free(ch);
     if (clean) {
         (void)qr_attention_lower(ch, QR_ATTEND_COMMIT);
@@ -152,6 +154,8 @@ static int keepers_new(struct quire *ch, const struct quire_options *o)
         rc = qr_due_new(ch);
     if (rc == 0)
         rc = qr_keeper_new(ch, o);
+    if (rc == 0)
+        rc = qr_bound_new(ch, ch->view.sb->max_queued);
     return rc;
 }
 
@@ -194,6 +198,7 @@ int quire_open(quire_t **out, const char *path, const struct quire_options *opti
         (void)tear_down(ch, 0);
         return rc;
     }
+    qr_bound_start(ch);
     qr_pace_start(ch);
     *out = ch;
     return 0;

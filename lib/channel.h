@@ -36,6 +36,8 @@ struct qr_group {
     qr_atomic_u64 ring_at;      /* when the bells are to be rung, CLOCK_MONOTONIC; 0: never */
     uint32_t id;
     char name[QR_GROUP_NAME];
+    int counted;            /* what it has not finished counts for the bound of the channel */
+    qr_atomic_u64 finished; /* see lib/bound.h */
 };
 
 /* An array of groups; when it is full a larger one takes its place and it stays until the end,
@@ -86,6 +88,7 @@ struct quire {
     struct qr_commit *commit; /* directories */
     struct qr_pace *pace;     /* INTERVAL and EACH */
     struct qr_due *due;
+    struct qr_bound *bound;       /* max_queued; NULL: none */
     uint32_t durability;          /* enum quire_durability */
     uint32_t pages_ahead;         /* frames kept ready beyond the next page's */
     int caller_keeps;             /* enum quire_keeper is CALLER */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Dead letters of ack groups, and looking at a message without receiving it. */
+#include <lib/bound.h>
 #include <lib/group.h>
 #include <lib/lease.h>
 #include <lib/recycle.h>
@@ -118,7 +119,11 @@ int quire_group_discard(quire_t *ch, const char *name, uint64_t position)
     int rc = find_dead(ch, name, position, &group, &page);
     if (rc != 0)
         return rc;
+    pthread_mutex_lock(&ch->lock); /* the group is not moved between the two */
     rc = qr_lease_ack(group, &page, slot / QR_LEASE_SLOTS, 0, 1u << slot % QR_LEASE_SLOTS);
+    if (rc == 1 && group->counted)
+        qr_bound_finish(ch, group, 1);
+    pthread_mutex_unlock(&ch->lock);
     qr_full_fence(); /* against a sleeper's fence, where membarrier is refused */
     qr_freed(ch, ch->view.live);
     return rc == 1 ? 0 : QUIRE_ENOLEASE;

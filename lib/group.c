@@ -9,6 +9,7 @@
  * seen a later tail, and with it the line.
  */
 #include <errno.h>
+#include <lib/bound.h>
 #include <lib/commit.h>
 #include <lib/evict.h>
 #include <lib/group.h>
@@ -291,6 +292,7 @@ static int make_group(struct quire *ch, const char *name, const struct quire_whe
 {
     uint64_t position, walked;
     struct qr_group_map map;
+    qr_bound_expect(ch);
     int rc = qr_group_secure(ch, where, handle, &position, &walked);
     if (rc != 0)
         return rc;
@@ -304,11 +306,14 @@ static int make_group(struct quire *ch, const char *name, const struct quire_whe
     rc = qr_store_group_create(ch->store, name, ch->group_next_id, &traits, &map);
     if (rc != 0)
         return rc;
+    qr_bound_stop(ch);
     rc = add_group(ch, name, &map, group);
-    if (rc != 0)
+    if (rc != 0) {
         qr_store_group_close(ch->store, &map);
-    else
-        qr_commit_needs(ch, QUIRE_PAGE_OF(position));
+        return rc;
+    }
+    qr_bound_place(ch, *group);
+    qr_commit_needs(ch, QUIRE_PAGE_OF(position));
     return rc;
 }
 
@@ -337,6 +342,7 @@ int qr_group_join(struct quire *ch, const char *name, const struct quire_where *
     while (locked && !qr_evict_try_lock(ch))
         sched_yield();
     int rc = make_group(ch, name, where, options ? options : &plain, handle, group);
+    qr_bound_settle(ch);
     if (locked)
         qr_evict_unlock(ch);
     /* [R19 stand] pairs with A19: the group's head protects from here on. */

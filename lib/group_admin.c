@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What an operator does with groups: make, delete, move, pause them; dead letters. Under ch->lock.
  */
+#include <lib/bound.h>
 #include <lib/evict.h>
 #include <lib/group.h>
 #include <lib/handles.h>
@@ -95,6 +96,7 @@ int quire_group_delete(quire_t *ch, const char *name)
     if (rc == 0) {
         qr_store_relaxed(&group->deleted, 1u); /* relaxed: who sees it late is late */
         free_orphans(ch, group);
+        qr_bound_settle(ch);
     }
     pthread_mutex_unlock(&ch->lock);
     if (rc == 0)
@@ -136,6 +138,7 @@ static int seek(struct quire *ch, struct qr_group *group, const struct quire_whe
     if (rc != 0)
         return rc;
     free_orphans(ch, group);
+    qr_bound_stop(ch);
     /* relaxed, all: carried by head. */
     qr_store_relaxed(&b->given_up, 0u);
     qr_store_relaxed(&b->walked_from, walked);
@@ -144,6 +147,8 @@ static int seek(struct quire *ch, struct qr_group *group, const struct quire_whe
     qr_store_release(&b->head, qr_head(position, QR_OWNER_NOBODY));
     /* [R8 needs] pairs with A8: before the line stops protecting. */
     qr_add_acq_rel(&ch->view.live->needs_seq, 1u);
+    qr_bound_place(ch, group);
+    qr_bound_settle(ch);
     return 0;
 }
 

@@ -179,6 +179,7 @@ int qr_lease_finished(struct quire *ch, struct qr_group *group, uint32_t frame, 
 /* What the group has claimed and not acknowledged. */
 struct qr_lease_counts {
     uint64_t leased, returned, dead;
+    uint64_t voids; /* slots that would be leased or returned if they held messages */
 };
 /* Of positions before until; except: a handle whose leases do not count, or QR_OWNER_NOBODY. */
 void qr_lease_count(struct quire *ch, struct qr_group *group, uint64_t until, uint32_t except,

@@ -29,7 +29,10 @@ static void count_page(const struct qr_lease_page *page, const struct qr_frame *
         if (qr_lease_tag(word) != page->tag)
             word = qr_lease_word(page->tag, 0, 0);
         uint32_t back = qr_lease_back(word) & in;
-        n->returned += messages_of(page, frame, first, back & ~qr_lease_done(word));
+        uint32_t returned = back & ~qr_lease_done(word);
+        uint32_t messages = messages_of(page, frame, first, returned);
+        n->returned += messages;
+        n->voids += (uint32_t)__builtin_popcount(returned) - messages;
         n->dead += (uint32_t)__builtin_popcount(back & qr_lease_done(word));
         uint32_t leased = 0;
         for (uint32_t open = qr_lease_open_slots(word) & in; open != 0; open &= open - 1) {
@@ -39,7 +42,9 @@ static void count_page(const struct qr_lease_page *page, const struct qr_frame *
             if (except == QR_OWNER_NOBODY || !qr_lease_is_of(who, page->tag, except))
                 leased |= 1u << i;
         }
-        n->leased += messages_of(page, frame, first, leased);
+        messages = messages_of(page, frame, first, leased);
+        n->leased += messages;
+        n->voids += (uint32_t)__builtin_popcount(leased) - messages;
         slot = first + QR_LEASE_SLOTS;
     }
 }

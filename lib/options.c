@@ -72,6 +72,9 @@ static int fields_valid(const struct quire_options *o, int directory)
         return 0;
     if (o->max_bytes != 0 && o->full_policy != QUIRE_FULL_GROW)
         return 0;
+    /* It gives messages up to make room for pages; nothing would ever wait for a bound. */
+    if (o->max_queued != 0 && o->full_policy == QUIRE_FULL_DROP_OLDEST)
+        return 0;
     if (o->durability > QUIRE_DURABLE_EACH || o->engine > QUIRE_ENGINE_THREADS ||
         o->keeper > QUIRE_KEEPER_CALLER || o->pages_ahead > PAGES_AHEAD_MAX)
         return 0;
@@ -139,6 +142,7 @@ int qr_options_resolve(const struct quire_options *options, int directory,
         .frames_cap = o.max_pages,
         .full_policy = o.full_policy,
         .checksum = o.checksum == QUIRE_CHECKSUM_ON,
+        .max_queued = o.max_queued,
     };
     /* A frame's size does not depend on how many there may be. */
     struct qr_superblock sb;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
+#include <lib/bound.h>
 #include <lib/ends.h>
 #include <lib/group.h>
 #include <lib/handles.h>
@@ -43,12 +44,20 @@ static inline void step(struct quire_rx *rx)
     qr_store_release(&rx->line->next, next);
 }
 
+/* n messages were received, or stepped over; after next says so. */
+static inline void received(struct quire_rx *rx, size_t n)
+{
+    if (qr_unlikely(rx->counts))
+        qr_bound_finish(rx->channel, rx->group, (uint32_t)n);
+}
+
 /* Past the message at next, which is not given to the caller. */
 static inline void pass_over(struct quire_rx *rx)
 {
     if (qr_unlikely(rx->leases.zone != NULL))
         qr_rx_pass_over(rx);
     step(rx);
+    received(rx, 1); /* at once: a sender may wait for it, and the caller for the sender */
 }
 
 /*
@@ -274,6 +283,7 @@ static __attribute__((noinline)) int recv_slow(struct quire_rx *rx, struct quire
     if (rc == 0) {
         hand_out(rx);
         rx->borrowed = 1;
+        received(rx, 1);
     }
     return rc;
 }
@@ -366,12 +376,15 @@ long quire_rx_recv_batch(quire_rx_t *rx, struct quire_msg *msgs, size_t count, u
     if (rc != 0)
         return rc;
     n = 1 + recv_plain(rx, msgs + 1, count - 1);
+    size_t told = n;
     /* What the fast way does not do: checksums, voids. A damaged one is told by the next call. */
     while (n < count && rx->next < rx->ready && look(rx, &msgs[n]) == 0) {
         hand_out(rx);
         rx->borrowed = 1;
         n++;
     }
+    if (n > told)
+        received(rx, n - told);
     return (long)n;
 }
 
@@ -390,6 +403,7 @@ int quire_rx_recv_copy(quire_rx_t *rx, void *buffer, size_t capacity, size_t *si
     if (msg.size > 0)
         memcpy(buffer, msg.data, msg.size);
     hand_out(rx);
+    received(rx, 1);
     if (!rx->borrowed && !qr_run_held(rx))
         qr_rx_leave(rx); /* an idle handle that only copies holds no page */
     return 0;
@@ -459,7 +473,8 @@ static int join(struct quire_rx *rx, const char *name, const struct quire_where 
         qr_handle_free(ch, rx->index);
         return rc;
     }
-    rx->careful |= qr_group_acks(rx->group);
+    rx->counts = rx->group->counted && !qr_group_acks(rx->group);
+    rx->careful |= qr_group_acks(rx->group) || rx->counts;
     qr_rx_leases_init(rx);
     /* relaxed: published by the state; members is a hint. */
     qr_store_relaxed(&rx->line->group_id, rx->group->id);

@@ -29,7 +29,7 @@ struct quire_rx {
     uint32_t flags;            /* enum quire_msg_flags of the run */
     uint32_t record_units_max; /* last unit a record may begin in */
     int checksum;
-    int careful; /* checksums are to be checked, or leases to be noted */
+    int careful; /* checksums are to be checked, leases to be noted, or messages to be counted */
     /* Ack groups: who of the run's page when a message needs a look and its lease alone, else
      * NULL; and what is stored there. */
     qr_atomic_u64 *who;
@@ -52,6 +52,7 @@ struct quire_rx {
     uint32_t impatience;    /* claims to come that take what is there at once */
     uint32_t patience_lost; /* times in a row that patience earned nothing */
     int ends;               /* it is told when the last producer has gone */
+    int counts;             /* auto: what was received is counted, see lib/bound.h */
     uint64_t told;          /* end of the run that others were told is received */
     struct quire_lost lost;
     /* Ack groups only. */

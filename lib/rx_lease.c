@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A consumer handle of an ack group: what it is given, and what it takes that was returned. */
+#include <lib/bound.h>
 #include <lib/pace.h>
 #include <lib/recycle.h>
 #include <lib/rx.h>
@@ -22,7 +23,7 @@ void qr_rx_leases_init(struct quire_rx *rx)
     rx->keeps = !rx->timed && !rx->lossy;
     if (rx->timed)
         rx->run_max = 1; /* what waits behind a message has no time of its own */
-    rx->quiet = !rx->channel->pace && !rx->channel->fence;
+    rx->quiet = !rx->channel->pace && !rx->channel->fence && !rx->group->counted;
 }
 
 void qr_rx_lease(struct quire_rx *rx, uint32_t n)
@@ -33,11 +34,17 @@ void qr_rx_lease(struct quire_rx *rx, uint32_t n)
         qr_store_relaxed(&at[i], rx->who_word);
 }
 
+/* Acknowledges a slot that is the handle's and goes to nobody. */
+static void finish_slot(struct quire_rx *rx, const struct qr_lease_page *page, uint32_t slot)
+{
+    uint32_t bit = 1u << slot % QR_LEASE_SLOTS;
+    if (qr_lease_ack(rx->group, page, slot / QR_LEASE_SLOTS, bit, 0) == 1 && rx->group->counted)
+        qr_bound_finish(rx->channel, rx->group, 1);
+}
+
 void qr_rx_pass_over(struct quire_rx *rx)
 {
-    uint32_t slot = QUIRE_SLOT_OF(rx->next);
-    (void)qr_lease_ack(rx->group, &rx->leases, slot / QR_LEASE_SLOTS, 1u << slot % QR_LEASE_SLOTS,
-                       0);
+    finish_slot(rx, &rx->leases, QUIRE_SLOT_OF(rx->next));
 }
 
 int qr_rx_run_lost(const struct quire_rx *rx)
@@ -201,8 +208,7 @@ void qr_rx_hand_back(struct quire_rx *rx)
 
 void qr_rx_drop_back(struct quire_rx *rx)
 {
-    (void)qr_lease_ack(rx->group, &rx->back.page, rx->back.slot / QR_LEASE_SLOTS,
-                       1u << rx->back.slot % QR_LEASE_SLOTS, 0);
+    finish_slot(rx, &rx->back.page, rx->back.slot);
     rx->back.held = 0;
     qr_rx_set_who(rx);
 }
@@ -233,6 +239,19 @@ void qr_rx_return_leases(struct quire_rx *rx)
 
 /* --- the public calls: any thread ---------------------------------------------------------- */
 
+static __attribute__((noinline)) void count_acked(struct quire_rx *rx, uint32_t n)
+{
+    struct quire *ch = rx->channel;
+    if (ch->pace) {
+        /* [R44 acked] pairs with A44 in sync_set.c: a commit that takes the mark has the words. */
+        qr_store_release(&rx->group->acked, 1u);
+        qr_pace_received(ch, n);
+    }
+    if (rx->group->counted)
+        qr_bound_finish(ch, rx->group, n);
+    qr_freed(ch, ch->view.live);
+}
+
 static inline void was_acked(struct quire_rx *rx, uint32_t n)
 {
     struct quire *ch = rx->channel;
@@ -243,12 +262,7 @@ static inline void was_acked(struct quire_rx *rx, uint32_t n)
             qr_wake_space(ch);
         return;
     }
-    if (ch->pace) {
-        /* [R44 acked] pairs with A44 in sync_set.c: a commit that takes the mark has the words. */
-        qr_store_release(&rx->group->acked, 1u);
-        qr_pace_received(ch, n);
-    }
-    qr_freed(ch, ch->view.live);
+    count_acked(rx, n);
 }
 
 /* The slots of a word, of those in mask, of which who says owner. For a whole word the loop's

@@ -87,31 +87,78 @@ static int ended(const struct quire_tx *tx)
     return tx->ends && qr_ends_over(&tx->channel->consumers);
 }
 
-/* No page is free. 0 when it is time to look again. */
-static int wait_for_space(struct quire_tx *tx, struct qr_pause *pause)
+enum full { NO_PAGE, NO_ROOM };
+
+static int is_full(struct quire_tx *tx, enum full why)
+{
+    struct qr_place place;
+    if (why == NO_ROOM)
+        return qr_bound_room(tx->channel, &tx->room) == 0;
+    return qr_turn(tx->channel, &place) == QUIRE_FULL;
+}
+
+/* No page is free, or no room for a message. 0 when it is time to look again. */
+static int wait_for_space(struct quire_tx *tx, struct qr_pause *pause, enum full why)
 {
     struct quire *ch = tx->channel;
-    struct qr_place place;
     if (ch->policy == QUIRE_FULL_REJECT || pause->deadline_ns == 0)
         return QUIRE_FULL;
-    if (pause->rounds == 0)
+    if (pause->rounds == 0 && why == NO_PAGE)
         qr_add_relaxed(&tx->live->turns_waited, 1u); /* relaxed: a counter */
     int next = qr_pause_step(pause);
     if (next == QUIRE_TIMEDOUT)
-        return qr_turn(ch, &place) == QUIRE_FULL ? QUIRE_TIMEDOUT : 0;
+        return is_full(tx, why) ? QUIRE_TIMEDOUT : 0;
     if (next == 0)
         return 0;
     struct qr_sleep sleep;
     qr_sleep_space(ch, &sleep);
-    if (qr_closed(ch) || qr_poisoned(ch) || ended(tx) || qr_turn(ch, &place) != QUIRE_FULL)
+    if (qr_closed(ch) || qr_poisoned(ch) || ended(tx) || !is_full(tx, why))
         qr_sleep_cancel(&sleep);
     else
         (void)qr_sleep_wait(&sleep, pause->deadline_ns);
     return 0;
 }
 
+/* Claims in the page at hand. 1 and *claimed; 0 when it was full. */
+static inline int claim_here(struct quire_tx *tx, uint64_t units, uint32_t count,
+                             struct qr_claimed *claimed)
+{
+    uint64_t old = add_claim(tx, units, count);
+    if (!qr_claim_fits(old, units, count, tx->max_messages, tx->capacity_units)) {
+        seal(tx, old);
+        return 0;
+    }
+    claimed->frame = tx->frame;
+    /* relaxed: ordered by the acquire of the claim. */
+    claimed->page_no = qr_load_relaxed(&tx->header->page_no);
+    claimed->slot = (uint32_t)qr_claim_count(old);
+    claimed->offset_units = qr_claim_units(old);
+    return 1;
+}
+
+/* The same in a channel with a bound. 1; 0: look again; QUIRE_EAGAIN: fewer places than the more
+ * than one that were asked for; QUIRE_FULL, QUIRE_TIMEDOUT. */
+static __attribute__((noinline)) int claim_bounded(struct quire_tx *tx, uint64_t units,
+                                                   uint32_t count, struct qr_pause *pause,
+                                                   struct qr_claimed *claimed)
+{
+    struct quire *ch = tx->channel;
+    int done = 0;
+    if (qr_bound_take(ch, &tx->room, count) == 0) {
+        done = claim_here(tx, units, count, claimed);
+        if (done)
+            qr_bound_claimed(ch);
+        else
+            qr_bound_failed(ch, count);
+    } else {
+        done = count > 1 ? QUIRE_EAGAIN : wait_for_space(tx, pause, NO_ROOM);
+    }
+    tx->claim = NULL; /* so that every claim comes by here */
+    return done;
+}
+
 /* Claims count slots and units together. 0 and *claimed; QUIRE_FULL, TIMEDOUT, CLOSED, ENDED or an
- * error. */
+ * error; with a bound QUIRE_EAGAIN when count is more than one and more than there are places. */
 static int claim(struct quire_tx *tx, uint64_t units, uint32_t count, uint64_t deadline_ns,
                  struct qr_claimed *claimed)
 {
@@ -128,23 +175,17 @@ static int claim(struct quire_tx *tx, uint64_t units, uint32_t count, uint64_t d
             struct qr_place place;
             int rc = qr_turn(ch, &place);
             if (rc == QUIRE_FULL)
-                rc = wait_for_space(tx, &pause);
+                rc = wait_for_space(tx, &pause, NO_PAGE);
             else if (rc == 0)
                 bind(tx, place.frame);
+            if (rc == 0 && tx->claim && ch->bound)
+                rc = claim_bounded(tx, units, count, &pause, claimed);
             if (rc != 0)
-                return rc;
+                return rc > 0 ? 0 : rc;
             continue;
         }
-        uint64_t old = add_claim(tx, units, count);
-        if (qr_claim_fits(old, units, count, tx->max_messages, tx->capacity_units)) {
-            claimed->frame = tx->frame;
-            /* relaxed: ordered by the acquire of the claim. */
-            claimed->page_no = qr_load_relaxed(&tx->header->page_no);
-            claimed->slot = (uint32_t)qr_claim_count(old);
-            claimed->offset_units = qr_claim_units(old);
+        if (claim_here(tx, units, count, claimed))
             return 0;
-        }
-        seal(tx, old);
     }
 }
 
@@ -290,7 +331,7 @@ int quire_tx_send_until(quire_tx_t *tx, const void *data, size_t size, uint64_t 
 }
 
 /* How many of vec go into one claim: adjacent, and together no large part of a page. */
-static uint32_t chunk(const struct quire_tx *tx, const struct quire_vec *vec, size_t count,
+static uint32_t chunk(struct quire_tx *tx, const struct quire_vec *vec, size_t count,
                       uint64_t *units)
 {
     uint64_t count_max = tx->max_messages / 8 > 0 ? tx->max_messages / 8 : 1;
@@ -299,6 +340,10 @@ static uint32_t chunk(const struct quire_tx *tx, const struct quire_vec *vec, si
     *units = 0;
     if (count_max > QR_CLAIM_COUNT_MAX)
         count_max = QR_CLAIM_COUNT_MAX;
+    if (tx->channel->bound) {
+        uint64_t room = qr_bound_room(tx->channel, &tx->room);
+        count_max = room < count_max ? (room > 0 ? room : 1) : count_max;
+    }
     while (n < count && n < count_max) {
         uint64_t need = qr_claim_need(vec[n].size);
         if (n > 0 && *units + need > units_max)
@@ -340,6 +385,8 @@ long quire_tx_send_batch(quire_tx_t *tx, const struct quire_vec *vec, size_t cou
         uint64_t units;
         uint32_t n = chunk(tx, vec + sent, count - sent, &units);
         rc = claim(tx, units, n, deadline_ns, &c);
+        if (rc == QUIRE_EAGAIN)
+            continue; /* another has taken some of the places */
         if (rc != 0)
             break;
         send_chunk(tx, vec + sent, n, &c);
@@ -358,6 +405,7 @@ int quire_tx_reserve(quire_tx_t *tx, size_t size, void **data, uint64_t deadline
         rc = claim(tx, qr_claim_need(size), 1, deadline_ns, &tx->claimed);
     if (rc != 0)
         return rc;
+    tx->kept = tx->claim;
     tx->claim = NULL; /* sends take the slow way and find the reservation */
     tx->reserved = 1;
     tx->reserved_size = size;
@@ -369,7 +417,7 @@ static void end_reservation(struct quire_tx *tx, uint64_t offset_units)
 {
     publish_slot(&tx->claimed, tx->claimed.slot, offset_units);
     tx->reserved = 0;
-    tx->claim = tx->frame->claim; /* its last claim there fitted: it may add again */
+    tx->claim = tx->kept; /* its last claim there fitted: it may add again */
     published(tx, tx->claimed.slot, 1);
 }
 
@@ -432,7 +480,7 @@ static struct quire_tx *tx_new(struct quire *ch, const struct quire_tx_options *
     if (!tx)
         return NULL;
     memset(tx, 0, sizeof(*tx));
-    int plain = !ch->checksum && !ch->fence && ch->durability != QUIRE_DURABLE_EACH;
+    int plain = !ch->checksum && !ch->fence && !ch->bound && ch->durability != QUIRE_DURABLE_EACH;
     uint64_t room = ch->capacity_units * 8 - sizeof(struct qr_record);
     tx->channel = ch;
     tx->live = ch->view.live;

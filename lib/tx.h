@@ -3,7 +3,7 @@
 #ifndef QR_LIB_TX_H
 #define QR_LIB_TX_H
 
-#include <lib/channel.h>
+#include <lib/bound.h>
 
 /* Slots and bytes that a producer has claimed. */
 struct qr_claimed {
@@ -35,8 +35,10 @@ struct quire_tx {
     int reserved;                 /* a reservation is open */
     struct qr_claimed claimed;    /* it */
     uint64_t reserved_size;
-    uint64_t limit; /* of the one of the two ways that is its own, while that is open */
-    int ends;       /* it is told when the last consumer has gone */
+    qr_atomic_u64 *kept; /* claim as it was before the reservation */
+    struct qr_room room; /* in channels with a bound; claim is NULL there between calls */
+    uint64_t limit;      /* of the one of the two ways that is its own, while that is open */
+    int ends;            /* it is told when the last consumer has gone */
 };
 
 /* Quire_close: from now on every call of the handle goes the slow way and finds the channel closed.

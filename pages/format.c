@@ -49,6 +49,7 @@ void qr_superblock_layout(struct qr_superblock *sb, const struct qr_geometry *ge
     sb->participants = QR_PARTICIPANTS;
     sb->full_policy = geometry->full_policy;
     sb->reserved0 = 0;
+    sb->max_queued = geometry->max_queued;
     memset(sb->reserved, 0, sizeof sb->reserved);
 
     uint64_t index = (uint64_t)sb->max_messages * sizeof(uint64_t);
@@ -87,6 +88,8 @@ static int geometry_valid(const struct qr_superblock *sb)
         return 0;
     if (sb->frames_cap < sb->frames_base || sb->frames_cap > FRAMES_CAP_MAX)
         return 0;
+    if (sb->max_queued != 0 && sb->full_policy == QUIRE_FULL_DROP_OLDEST)
+        return 0;
     return sb->full_policy <= QUIRE_FULL_GROW;
 }
 
@@ -100,7 +103,8 @@ static int layout_matches(const struct qr_superblock *sb)
                                    .frames_base = sb->frames_base,
                                    .frames_cap = sb->frames_cap,
                                    .full_policy = sb->full_policy,
-                                   .checksum = sb->incompat & QR_INCOMPAT_CHECKSUM};
+                                   .checksum = sb->incompat & QR_INCOMPAT_CHECKSUM,
+                                   .max_queued = sb->max_queued};
     qr_superblock_layout(&expected, &geometry);
     expected.compat = sb->compat;
     expected.ro_compat = sb->ro_compat;

@@ -68,7 +68,8 @@ struct qr_superblock {
     uint64_t claims_offset;
     uint64_t control_bytes;
     uint64_t created_ns; /* CLOCK_REALTIME */
-    uint8_t reserved[3940];
+    uint64_t max_queued; /* messages; 0: no bound */
+    uint8_t reserved[3932];
     uint32_t crc; /* CRC32C of all bytes before it */
 };
 _Static_assert(sizeof(struct qr_superblock) == QR_BLOCK, "one block");
@@ -77,7 +78,8 @@ _Static_assert(offsetof(struct qr_superblock, page_size) == 40, "layout");
 _Static_assert(offsetof(struct qr_superblock, max_messages) == 64, "layout");
 _Static_assert(offsetof(struct qr_superblock, life_offset) == 96, "layout");
 _Static_assert(offsetof(struct qr_superblock, created_ns) == 144, "layout");
-_Static_assert(offsetof(struct qr_superblock, reserved) == 152, "layout");
+_Static_assert(offsetof(struct qr_superblock, max_queued) == 152, "layout");
+_Static_assert(offsetof(struct qr_superblock, reserved) == 160, "layout");
 _Static_assert(offsetof(struct qr_superblock, crc) == 4092, "layout");
 
 /* Words that every process of the channel shares. Each line has one kind of writer. */
@@ -357,6 +359,7 @@ struct qr_geometry {
     uint32_t full_policy;
     uint32_t checksum; /* 0 or 1 */
     uint32_t reserved;
+    uint64_t max_queued;
 };
 
 static inline uint64_t qr_round_up(uint64_t n, uint64_t unit)

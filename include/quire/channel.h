@@ -93,8 +93,8 @@ enum quire_open_flags {
 /*
  * Start from QUIRE_OPTIONS_INIT. Zero in a field means its default. A flag or enum value this
  * version does not know, or a non-zero reserved field, is refused with QUIRE_EINVAL.
- * The geometry (page_size .. full_policy, checksum) counts at creation only; when an existing
- * channel is opened it comes from its files.
+ * The geometry (page_size .. full_policy, checksum, max_queued) counts at creation only; when an
+ * existing channel is opened it comes from its files.
  */
 struct quire_options {
     uint32_t size;         /* sizeof(struct quire_options) */
@@ -119,15 +119,32 @@ struct quire_options {
      * comes again. */
     uint64_t commit_every;
     uint64_t commit_delay_ns;
-    uint64_t reserved[2]; /* zero */
+    /* Messages, at most, that a required group has not finished; default: what the pages hold. Not
+     * with DROP_OLDEST. See below. */
+    uint64_t max_queued;
+    uint64_t reserved[1]; /* zero */
 };
-#define QUIRE_OPTIONS_INIT                                                               \
-    {                                                                                    \
-        sizeof(struct quire_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-        {                                                                                \
-            0                                                                            \
-        }                                                                                \
+#define QUIRE_OPTIONS_INIT                                                                  \
+    {                                                                                       \
+        sizeof(struct quire_options), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+        {                                                                                   \
+            0                                                                               \
+        }                                                                                   \
     }
+
+/*
+ * max_queued = N bounds the channel by messages, too, exactly: no group that holds its messages
+ * (QUIRE_HOLD_REQUIRED) ever has more than N that it has not finished. Finished is received in an
+ * auto group and acknowledged in an ack group: what is leased, returned or a dead letter counts. As
+ * long as there is no group at all, no more than N are held; lossy groups do not count. Where a
+ * group has N, sending goes by full_policy as for want of a page: REJECT says QUIRE_FULL, BLOCK and
+ * GROW wait; each message that the group furthest behind finishes makes room for one at once.
+ *
+ * A message counts from its claim on: while it is reserved, and, aborted, until the group has
+ * stepped over it. A group that is made or moved to begin at an older place may find more than N
+ * there; nothing is sent until it has fewer. Pages bound the channel as ever, so make room in them:
+ * one that is not full is not reused. Senders take a slower way, about one more exchange each.
+ */
 
 /* What a channel of these options takes, exactly, before it is created. Bytes. */
 struct quire_plan {

@@ -54,7 +54,8 @@ QUIRE_API void quire_tx_close(quire_tx_t *tx);
 /*
  * Sends one message of size bytes (0 is a message too): copies it, then makes it visible.
  *
- * quire_tx_send waits for a free page when the policy is BLOCK (or GROW at its limit);
+ * quire_tx_send waits for a free page when the policy is BLOCK (or GROW at its limit), and for room
+ * in a channel with max_queued;
  * quire_tx_send_until waits until the deadline (absolute CLOCK_MONOTONIC ns); quire_tx_try_send
  * does not wait. With REJECT none of them waits.
  *

@@ -164,7 +164,7 @@ static void bad_options_are_refused_still(void)
     options.wait = 9;
     CHECK_CODE(quire_open(&channel, path, &options), QUIRE_EINVAL);
     options.wait = 0;
-    options.reserved[1] = 5;
+    options.reserved[0] = 5;
     CHECK_CODE(quire_open(&channel, path, &options), QUIRE_EINVAL);
     CHECK(channel == NULL);
     CHECK_OK(quire_close(cell_reopen()));

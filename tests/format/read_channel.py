@@ -29,6 +29,7 @@ HANDLE_RX, HANDLE_ORPHAN = 3, 4
 VERSION = 3
 MODE_AUTO, MODE_ACK, HOLD_MAX = 0, 1, 2
 NOBODY = 1023
+DROP_OLDEST = 2
 
 
 class NotReadable(Exception):
@@ -89,6 +90,8 @@ class Superblock:
         self.uuid = block[24:40]
         self.page_size, self.frame_bytes, self.data_offset = u64s(block, 40, 3)
         self.max_messages = u32(block, 64)
+        if u64(block, 152) != 0 and u32(block, 88) == DROP_OLDEST:
+            raise NotReadable("a bound in a channel that drops")
         self.frames_cap = u32(block, 72)
         self.directory_size = u32(block, 76)
         self.handles = u32(block, 80)

@@ -120,7 +120,13 @@ static const struct judgement judgements[] = {
     REFUSED("more than an hour between commits", DIRECTORY, .sync_delay_ns = 3600000000001u),
     REFUSED("more than an hour between cursors", DIRECTORY, .commit_delay_ns = 3600000000001u),
     REFUSED("first reserved field", EITHER, .reserved = {1}),
-    REFUSED("last reserved field", EITHER, .reserved = {0, 1ull << 63}),
+    REFUSED("last bit of a reserved field", EITHER, .reserved = {1ull << 63}),
+    ACCEPTED("a bound", EITHER, .max_queued = 1),
+    ACCEPTED("a bound that is none", EITHER, .max_queued = UINT64_MAX),
+    ACCEPTED("a bound with reject", EITHER, .max_queued = 1, .full_policy = QUIRE_FULL_REJECT),
+    ACCEPTED("a bound with grow", EITHER, .max_queued = 1, .full_policy = QUIRE_FULL_GROW),
+    REFUSED("a bound with drop oldest", EITHER, .max_queued = 1,
+            .full_policy = QUIRE_FULL_DROP_OLDEST),
 };
 
 static void judge(const struct judgement *j, int directory)

@@ -207,6 +207,12 @@ Test(format, superblock_geometry_out_of_range_is_refused)
          .frames_base = 1,
          .frames_cap = 1,
          .full_policy = QUIRE_FULL_GROW + 1},
+        {.page_size = 4096,
+         .max_messages = 1,
+         .frames_base = 1,
+         .frames_cap = 1,
+         .full_policy = QUIRE_FULL_DROP_OLDEST,
+         .max_queued = 1},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct qr_superblock sb = superblock(&cases[i]);

@@ -97,8 +97,9 @@ static struct qr_superblock golden_superblock(void)
                                                 .max_messages = 43690,
                                                 .frames_base = 16,
                                                 .frames_cap = 1000,
-                                                .full_policy = QUIRE_FULL_DROP_OLDEST,
-                                                .checksum = 1};
+                                                .full_policy = QUIRE_FULL_GROW,
+                                                .checksum = 1,
+                                                .max_queued = 0x0102030405060708ull};
     struct qr_superblock sb;
     memset(&sb, 0, sizeof sb);
     qr_superblock_layout(&sb, &geometry);
