@@ -79,11 +79,9 @@ static int enter(struct quire *ch)
     uint8_t boot[16];
     qr_boot_id(boot);
     int other_boot = memcmp(boot, live->boot_id, sizeof(boot)) != 0;
-    /* After a crash of the machine the word may be on the disk and what it speaks for not; a
-     * channel that nobody has opened yet was synced when it was made. relaxed: alone in the
-     * channel. */
-    int dirty =
-        qr_load_relaxed(&live->clean) == 0 || (other_boot && qr_load_relaxed(&live->opens) != 0);
+    /* After a crash of the machine the word may be on the disk and what it speaks for not; opens
+     * says nothing either, which is of the same age. relaxed: alone in the channel. */
+    int dirty = qr_load_relaxed(&live->clean) == 0 || other_boot;
     int rc = dirty ? qr_recover(ch, other_boot) : 0;
     if (rc != 0)
         return rc;

@@ -57,6 +57,7 @@ static int write_live(int fd)
     struct qr_live live;
     memset(&live, 0, sizeof live);
     qr_store_relaxed(&live.clean, 1u); /* relaxed: private until written */
+    qr_boot_id(live.boot_id);
     ssize_t rc = qr_io_pwrite(fd, &live, sizeof live, QR_LIVE_OFFSET);
     return rc < 0 ? (int)rc : 0;
 }

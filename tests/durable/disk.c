@@ -27,6 +27,7 @@ struct record {
 
 static struct record *record;
 static void (*hook)(enum disk_kind kind, int phase);
+static const qr_atomic_u64 *mark;
 
 static void lock(void)
 {
@@ -65,6 +66,7 @@ static struct disk_file *file_for(uint64_t inode, enum disk_kind kind, const cha
     file->inode = inode;
     file->kind = kind;
     file->pending = file->synced = file->named = 0;
+    file->disk_mark = 0;
     memcpy(file->name, name, sizeof(file->name));
     return file;
 }
@@ -110,6 +112,7 @@ static void synced(struct disk_file *file)
     }
     memcpy(file->disk, file->begun, file->begun_size);
     file->disk_size = file->begun_size;
+    file->disk_mark = file->begun_mark;
     file->pending = 0;
     file->synced = 1;
     if (file->kind == DISK_NAMES) {
@@ -133,6 +136,7 @@ static void watch(void *context, int fd, int phase)
     lock();
     if (phase == 0) {
         file->stamp = ++record->stamp;
+        file->begun_mark = mark ? qr_load_acquire(mark) : 0; /* with what it counts */
         disk_file_copy(file, fd);
     } else {
         synced(file);
@@ -143,6 +147,21 @@ static void watch(void *context, int fd, int phase)
 void disk_set_hook(void (*wanted)(enum disk_kind kind, int phase))
 {
     hook = wanted;
+}
+
+void disk_set_mark(const qr_atomic_u64 *wanted)
+{
+    mark = wanted;
+}
+
+void disk_hold(void)
+{
+    lock();
+}
+
+void disk_let_go(void)
+{
+    unlock();
 }
 
 void disk_begin(void)
@@ -164,6 +183,7 @@ void disk_end(void)
 {
     qr_io_set_sync_watch(NULL, NULL);
     hook = NULL;
+    mark = NULL;
     munmap(record, sizeof(*record));
     record = NULL;
 }
@@ -189,6 +209,24 @@ static struct disk_file *youngest(enum disk_kind kind, uint32_t frame)
         }
     }
     return found;
+}
+
+uint64_t disk_mark(enum disk_kind kind)
+{
+    lock();
+    const struct disk_file *file = youngest(kind, 0);
+    uint64_t marked = file ? file->disk_mark : 0;
+    unlock();
+    return marked;
+}
+
+void disk_visit(void (*visit)(const struct disk_file *file, void *context), void *context)
+{
+    lock();
+    for (uint32_t i = 0; i < record->count; i++) {
+        visit(&record->files[i], context);
+    }
+    unlock();
 }
 
 static uint64_t word_at(const void *base, uint64_t offset)

@@ -10,6 +10,7 @@
 #ifndef TEST_DURABLE_DISK_H
 #define TEST_DURABLE_DISK_H
 
+#include <pages/base/atomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -22,6 +23,15 @@ void disk_end(void);
  * no sync is under way. */
 void disk_set_hook(void (*hook)(enum disk_kind kind, int phase));
 
+/* A figure of the test's that only grows: each file is recorded with what it was when the sync
+ * began. Set while no sync is under way; NULL: none. */
+void disk_set_mark(const qr_atomic_u64 *mark);
+/* Between these two no sync begins, so that a figure and what it counts change together. */
+void disk_hold(void);
+void disk_let_go(void);
+/* The mark that the youngest file of the kind is on the disk with. */
+uint64_t disk_mark(enum disk_kind kind);
+
 /* Syncs of a kind of file that began (phase 0) or succeeded (phase 1) since disk_begin. */
 uint64_t disk_syncs(enum disk_kind kind, int phase);
 
@@ -33,5 +43,9 @@ uint64_t disk_syncs(enum disk_kind kind, int phase);
 const char *disk_lacks(uint64_t position, uint64_t stream, uint64_t number, size_t size);
 /* The same for a void. */
 const char *disk_lacks_void(uint64_t position);
+
+struct disk_file;
+/* Calls visit for each file; none of them changes meanwhile. */
+void disk_visit(void (*visit)(const struct disk_file *file, void *context), void *context);
 
 #endif

@@ -59,6 +59,9 @@ static void copy_names(struct disk_file *file, int fd)
     CHECK(directory != NULL);
     file->begun_size = 0;
     while ((entry = readdir(directory)) != NULL) {
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) {
+            continue; /* the directories' own */
+        }
         struct disk_name name = {.inode = (uint64_t)entry->d_ino};
         snprintf(name.name, sizeof(name.name), "%.80s", entry->d_name);
         CHECK(file->begun_size + sizeof(name) <= DISK_FILE_BYTES);

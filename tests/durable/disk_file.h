@@ -25,6 +25,8 @@ struct disk_file {
     char name[88];    /* in its directory */
     uint64_t begun_size;
     uint64_t disk_size;
+    uint64_t begun_mark; /* disk_set_mark, before it was copied */
+    uint64_t disk_mark;
     /* Of a directory: struct disk_name of each file in it. */
     unsigned char begun[DISK_FILE_BYTES];
     unsigned char disk[DISK_FILE_BYTES];

@@ -124,11 +124,12 @@ static void created(void)
     qr_store_close(open_channel(0));
 }
 
-/* Advice for each frame's mapping, and its end, are no reason to have no channel. */
+/* Advice for each frame's mapping, and its end, are no reason to have no channel, nor is the boot
+ * id (two calls), without which the next open looks everything through. */
 Test(store_faults, create)
 {
     map.fd = -1;
-    sweep(&(struct operation){nothing, run_create, created, new_scratch, 40, 2 * BASE});
+    sweep(&(struct operation){nothing, run_create, created, new_scratch, 40, 2 * BASE + 2});
 }
 
 static int opened_read_only;
@@ -179,12 +180,13 @@ static void opened_memory(void)
     close_store();
 }
 
-/* Each of four steps towards the huge page pool, and of three towards advice, may fail. */
+/* Each of four steps towards the huge page pool, and of three towards advice, may fail; and
+ * both calls that look for the boot id. */
 Test(store_faults, open_memory)
 {
     map.fd = -1;
     for (huge_pages = 0; huge_pages < 2; huge_pages++)
-        sweep(&(struct operation){nothing, run_open_memory, opened_memory, nothing, 10, 7});
+        sweep(&(struct operation){nothing, run_open_memory, opened_memory, nothing, 10, 9});
 }
 
 /* The rest runs on an open store of either backing. */
