@@ -24,8 +24,8 @@ static int read_cell(char **arguments)
 
 int main(int argc, char **argv)
 {
-    const struct test_table cases[] = {record_table,  poison_table, mode_table,
-                                       refusal_table, keeper_table, young_table};
+    const struct test_table cases[] = {record_table, poison_table, mode_table,     refusal_table,
+                                       keeper_table, ack_table,    ack_kill_table, young_table};
     struct qr_engine_report report;
     int faults = argc > 3 && strcmp(argv[3], "faults") == 0;
     const char *filter = argc == 5 ? argv[4] : NULL;

@@ -60,6 +60,6 @@ struct quire_stat rig_stat(quire_t *channel);
 uint64_t rig_receive(quire_t *channel, const char *group, uint64_t number);
 
 extern const struct test_table record_table, fault_table, poison_table, mode_table, refusal_table,
-    keeper_table, young_table;
+    keeper_table, ack_table, ack_kill_table, young_table;
 
 #endif
