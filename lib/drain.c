@@ -5,7 +5,7 @@
  */
 #include <lib/commit.h>
 #include <lib/handles.h>
-#include <lib/stat.h>
+#include <lib/left.h>
 #include <lib/wait.h>
 #include <quire/drain.h>
 #include <string.h>

@@ -4,10 +4,10 @@
 #include <lib/ends.h>
 #include <lib/group.h>
 #include <lib/handles.h>
+#include <lib/left.h>
 #include <lib/recycle.h>
 #include <lib/rx.h>
 #include <lib/select.h>
-#include <lib/stat.h>
 #include <lib/tx.h>
 #include <lib/wait.h>
 #include <pages/base/checksum.h>

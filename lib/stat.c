@@ -6,44 +6,19 @@
 #include <errno.h>
 #include <lib/account.h>
 #include <lib/commit.h>
+#include <lib/extent.h>
 #include <lib/group.h>
 #include <lib/handles.h>
 #include <lib/keeper.h>
 #include <lib/lease.h>
 #include <lib/recycle.h>
-#include <lib/stat.h>
 #include <lib/turn.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Slots and units of a page that hold claims. */
-struct extent {
-    uint64_t slots;
-    uint64_t units;
-};
-
-static struct extent page_extent(struct quire *ch, const struct qr_frame *frame, uint64_t page_no)
-{
-    struct extent e = {0, 0};
-    uint64_t word = qr_load_relaxed(frame->claim); /* relaxed: a figure */
-    int64_t final = qr_final(frame, page_no);
-    if (final < 0 && qr_claim_tag(word) != qr_claim_tag_of(page_no))
-        return e; /* prepared, not open yet */
-    uint64_t count = final >= 0 ? (uint64_t) final : qr_claim_count(word);
-    uint64_t units = qr_claim_units(word);
-    e.slots = count <= ch->max_messages ? count : ch->max_messages;
-    e.units = units;
-    /* Of a sealed page the word has grown by claims that failed.
-     * relaxed: stored before the seal that was seen. */
-    if (final >= 0)
-        e.units = qr_load_relaxed(&frame->header->seal_units);
-    e.units = e.units <= ch->capacity_units ? e.units : ch->capacity_units;
-    return e;
-}
-
 /* Data units of a page before slot: where its record begins. */
 static uint64_t units_before(struct quire *ch, const struct qr_frame *frame, uint64_t page_no,
-                             uint32_t slot, const struct extent *e)
+                             uint32_t slot, const struct qr_claims *e)
 {
     for (uint64_t i = slot; i < e->slots; i++) {
         uint64_t word = qr_load_acquire(&frame->slots[i]); /* [A2 slot] pairs with R2 */
@@ -113,7 +88,7 @@ static uint64_t messages(struct quire *ch, uint64_t tail)
         for (uint64_t page = next; page <= tail; page++) {
             struct qr_place place;
             if (qr_locate(ch, page, &place) == 0)
-                n += page_extent(ch, place.frame, page).slots;
+                n += qr_claims_of(ch, place.frame, page).slots;
         }
         /* A page that was not found had gone into the account first: look again. */
         uint64_t accounted = qr_account_messages(ch, &next);
@@ -168,7 +143,7 @@ int quire_stat(quire_t *ch, struct quire_stat *s)
     s->end_position = QUIRE_POSITION(s->tail_page, 0);
     rc = qr_locate(ch, s->tail_page, &place);
     if (rc == 0)
-        s->end_position += page_extent(ch, place.frame, s->tail_page).slots;
+        s->end_position += qr_claims_of(ch, place.frame, s->tail_page).slots;
     s->turns = rc == QUIRE_EAGAIN ? 0 : s->tail_page + 1; /* nobody has opened it yet */
     s->messages = messages(ch, s->tail_page);
     s->voids = qr_void_total(ch);
@@ -203,7 +178,7 @@ static void stat_page(struct quire *ch, uint32_t frame_id, uint64_t page, uint64
     s->page_no = page < QR_PAGE_MAX ? page : UINT64_MAX;
     if (page > tail || qr_store_frame(ch->store, frame_id, &frame) != 0)
         return;
-    struct extent e = page_extent(ch, frame, page);
+    struct qr_claims e = qr_claims_of(ch, frame, page);
     s->messages = (uint32_t)e.slots;
     s->bytes = e.units * 8;
     s->opened_ns = qr_load_relaxed(&frame->header->first_ns); /* relaxed: a figure */
@@ -239,7 +214,7 @@ static void lag(struct quire *ch, uint64_t position, struct quire_group_stat *s)
         struct qr_place place;
         if (qr_locate(ch, page, &place) != 0)
             continue;
-        struct extent e = page_extent(ch, place.frame, page);
+        struct qr_claims e = qr_claims_of(ch, place.frame, page);
         uint64_t from = page == QUIRE_PAGE_OF(position) ? QUIRE_SLOT_OF(position) : 0;
         if (from >= e.slots)
             continue;
@@ -265,154 +240,12 @@ static void lag_returned(struct quire *ch, const struct qr_group *group, struct 
         uint64_t page = QUIRE_PAGE_OF(run.start);
         if (run.n == 0 || qr_locate(ch, page, &place) != 0)
             continue;
-        struct extent e = page_extent(ch, place.frame, page);
+        struct qr_claims e = qr_claims_of(ch, place.frame, page);
         uint32_t from = QUIRE_SLOT_OF(run.start);
         uint64_t end = units_before(ch, place.frame, page, from + run.n, &e);
         uint64_t begin = units_before(ch, place.frame, page, from, &e);
         s->lag_bytes += end > begin ? (end - begin) * 8 : 0;
     }
-}
-
-/* Slots from .. to - 1 of the page that hold messages; no further than most. */
-static uint64_t messages_in(const struct qr_frame *frame, uint64_t page_no, uint64_t from,
-                            uint64_t to, uint64_t most)
-{
-    uint32_t tag = qr_slot_tag(page_no);
-    uint64_t n = 0;
-    for (uint64_t i = from; i < to && n < most; i++) {
-        uint64_t word = qr_load_acquire(&frame->slots[i]); /* [A2 slot] pairs with R2 */
-        n += qr_slot_is(word, tag) && qr_slot_offset(word) != QR_SLOT_VOID;
-    }
-    return n;
-}
-
-/* How far the page is of interest to who looks for messages before until. */
-static uint64_t slots_before(uint64_t until, uint64_t page_no, uint64_t slots)
-{
-    if (page_no != QUIRE_PAGE_OF(until))
-        return page_no < QUIRE_PAGE_OF(until) ? slots : 0;
-    return QUIRE_SLOT_OF(until) < slots ? QUIRE_SLOT_OF(until) : slots;
-}
-
-/* Messages behind a head. */
-static uint64_t left_behind(struct quire *ch, uint64_t head, uint64_t until, uint64_t most)
-{
-    uint64_t tail = qr_load_acquire(&ch->view.live->tail_page); /* [A10 tail] pairs with R10 */
-    uint64_t n = 0, from = QUIRE_SLOT_OF(head);
-    for (uint64_t page = QUIRE_PAGE_OF(head); n < most && page <= QUIRE_PAGE_OF(until); page++) {
-        struct qr_place place;
-        int rc = qr_locate(ch, page, &place);
-        uint64_t slots = rc == 0 ? page_extent(ch, place.frame, page).slots : 0;
-        /* The tail may lag by one: the page after it is there when it has messages. */
-        if (page > tail && slots == 0)
-            break;
-        if (rc == 0)
-            n += messages_in(place.frame, page, from, slots_before(until, page, slots), most - n);
-        else if (rc != QUIRE_ENOENT && rc != QUIRE_EAGAIN)
-            n++; /* it cannot be mapped now: nobody knows that it holds nothing */
-        from = 0;
-    }
-    return n;
-}
-
-uint64_t qr_claims_end(struct quire *ch)
-{
-    uint64_t page = qr_load_acquire(&ch->view.live->tail_page); /* [A10 tail] pairs with R10 */
-    struct qr_place place;
-    uint64_t slots =
-        qr_locate(ch, page, &place) == 0 ? page_extent(ch, place.frame, page).slots : 0;
-    /* The tail may lag by one. */
-    while (qr_locate(ch, page + 1, &place) == 0) {
-        uint64_t next = page_extent(ch, place.frame, page + 1).slots;
-        if (next == 0)
-            break;
-        page++;
-        slots = next;
-    }
-    return QUIRE_POSITION(page, slots);
-}
-
-/* The intent of a line, and what of it is not delivered. */
-static uint64_t read_run(struct quire *ch, uint32_t index, struct qr_holding *run)
-{
-    struct qr_handle *line = qr_handle(ch, index);
-    uint64_t intent;
-    do {
-        intent = qr_load_acquire(&line->intent); /* [A17 intent] pairs with R17 */
-        qr_handle_holding(ch, index, run);
-        /* [A17 intent] next goes back when a returned run is taken over. */
-    } while (intent != qr_load_acquire(&line->intent));
-    return intent;
-}
-
-/*
- * Does the run belong to the handle whose line names it? When it is not confirmed: once head, which
- * was read before, names its claimer; or, of a returned run, once the line that it comes from does.
- */
-static int owns(struct quire *ch, uint32_t index, uint64_t intent, uint64_t head)
-{
-    struct qr_handle *line = qr_handle(ch, index);
-    if (intent & QR_INTENT_CONFIRMED)
-        return 1;
-    if ((intent & QR_INTENT_RETURNED) == 0)
-        return qr_head_owner(head) == index && qr_intent_ends_at(intent, head);
-    uint32_t from = qr_load_relaxed(&line->adopting); /* relaxed: ordered by the intent */
-    uint32_t state = from ? qr_load_acquire(&qr_handle(ch, from - 1)->state) : 0; /* [A7 line] */
-    if (qr_handle_state_of(state) == QR_HANDLE_ADOPTED && qr_handle_adopter_of(state) == index)
-        return 1;
-    /* Before the other line is free, this one is confirmed. [A17 intent] pairs with R17. */
-    return (qr_load_acquire(&line->intent) & QR_INTENT_CONFIRMED) != 0;
-}
-
-/* Messages that members have claimed and not delivered, and those that wait for a new owner. */
-static uint64_t left_in_runs(struct quire *ch, uint32_t group_id, uint64_t head, uint64_t until,
-                             uint64_t most)
-{
-    uint64_t n = 0;
-    /* [A7 line] pairs with R7 in handles.c. */
-    uint32_t high = qr_load_acquire(&ch->view.live->handles_high);
-    for (uint32_t i = 0; i < high && i < QR_HANDLES && n < most; i++) {
-        struct qr_handle *line = qr_handle(ch, i);
-        struct qr_holding run;
-        struct qr_place place;
-        /* [A7 line] pairs with R7. */
-        uint32_t state = qr_handle_state_of(qr_load_acquire(&line->state));
-        if (state == QR_HANDLE_FREE || state == QR_HANDLE_TX || state == QR_HANDLE_SETUP ||
-            qr_load_relaxed(&line->group_id) != group_id) /* relaxed: ordered by the state */
-            continue;
-        uint64_t intent = read_run(ch, i, &run);
-        uint64_t page = QUIRE_PAGE_OF(run.start), from = QUIRE_SLOT_OF(run.start);
-        uint64_t to = slots_before(until, page, from + run.n);
-        if (from >= to || !owns(ch, i, intent, head))
-            continue;
-        /* A page that the directory has forgotten is held by the run alone. */
-        n += qr_locate(ch, page, &place) == 0 ? messages_in(place.frame, page, from, to, most - n)
-                                              : to - from;
-    }
-    return n;
-}
-
-uint64_t qr_group_left(struct quire *ch, struct qr_group *group, uint64_t until, uint64_t most,
-                       uint32_t except)
-{
-    uint64_t n;
-    uint32_t seq;
-    if (qr_group_deleted(group))
-        return 0;
-    do {
-        seq = qr_load_acquire(&ch->view.live->needs_seq); /* [A8 needs] pairs with R8 in run.c */
-        /* [A5 head] pairs with R5: who moved it this far has its run in its line, and what is
-         * claimed after this lies behind it. */
-        uint64_t head = qr_load_acquire(&group->block->head);
-        uint64_t hint = qr_load_relaxed(&ch->view.live->tail_page); /* relaxed: any resolves */
-        n = left_behind(ch, qr_head_position(head, hint), until, most);
-        if (qr_group_acks(group))
-            n += n < most ? qr_lease_left(ch, group, until, except) : 0;
-        else
-            n += n < most ? left_in_runs(ch, group->id, head, until, most - n) : 0;
-        /* [A8 needs] a run that went from a line not read yet to one already read. */
-    } while (seq != qr_load_acquire(&ch->view.live->needs_seq));
-    return n;
 }
 
 static void lag_leases(struct quire *ch, struct qr_group *group, struct quire_group_stat *s)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What of the figures the library itself goes by. */
-#ifndef QR_LIB_STAT_H
-#define QR_LIB_STAT_H
+/* What is left to be received. */
+#ifndef QR_LIB_LEFT_H
+#define QR_LIB_LEFT_H
 
 #include <lib/channel.h>
 
