@@ -141,6 +141,10 @@ def full(c):
         t.equal(got, lines[:number - 1], f"sent before line {number} under {policy}")
         c.run("send", path, data=b"more")  # there is room again
         t.equal(c.run("recv", path, "--group", "g").out, b"more\n", "afterwards")
+    path = c.path("bound")
+    c.run("create", "-q", path, "--max-queued", "7", "--policy", "reject")
+    c.refused(5, "is full; line 8", "send", path, data=data)
+    t.equal(c.run("recv", path, "--group", "g").out.split(), lines[:7], "a bound of seven")
     path = c.path("grow")
     c.run("create", "-q", path, "--page-size", "4K", "--max-pages", "3", "--policy", "grow",
           "--max-bytes", "10M")

@@ -215,6 +215,8 @@ USAGE = [
     ("create a --policy drop", ["--policy", "drop-oldest"]),
     ("create a --checksum yes", ["--checksum"]),
     ("create a --max-bytes 1G", ["--max-bytes", "grow"]),
+    ("create a --max-queued 0", ["--max-queued"]),
+    ("create a --max-queued 9 --policy drop-oldest", ["--max-queued", "drop-oldest"]),
     ("create a --policy grow --max-bytes 1M", ["--max-bytes", "1048576"]),
     ("create a --mode 999", ["--mode"]), ("create a --mode 0400", ["--mode"]),
     ("create a --mode 1777", ["--mode"]),

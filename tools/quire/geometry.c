@@ -51,6 +51,8 @@ int cli_geometry_option(int option, const char *value, struct quire_options *opt
     case CLI_MAX_BYTES:
         return cli_args_size("max-bytes", value, QUIRE_PAGE_SIZE_MIN, UINT64_MAX,
                              &options->max_bytes);
+    case CLI_MAX_QUEUED:
+        return cli_args_size("max-queued", value, 1, UINT64_MAX, &options->max_queued);
     case CLI_CHECKSUM:
         return cli_args_word("checksum", value, cli_words_checksum, &options->checksum);
     case CLI_MODE:
@@ -64,6 +66,8 @@ int cli_geometry_plan(const struct quire_options *options, int directory, struct
 {
     if (options->max_bytes != 0 && options->full_policy != QUIRE_FULL_GROW)
         return cli_usage("--max-bytes is the limit of --policy grow and needs it");
+    if (options->max_queued != 0 && options->full_policy == QUIRE_FULL_DROP_OLDEST)
+        return cli_usage("--max-queued bounds what is kept; --policy drop-oldest keeps no bound");
     int error = quire_plan(options, directory, plan);
     if (error == 0)
         return CLI_OK;

@@ -12,6 +12,7 @@ enum cli_geometry_option {
     CLI_MAX_MESSAGES,
     CLI_POLICY,
     CLI_MAX_BYTES,
+    CLI_MAX_QUEUED,
     CLI_CHECKSUM,
     CLI_MODE
 };
@@ -24,11 +25,12 @@ enum cli_geometry_option {
     {                                                                \
         "checksum", required_argument, NULL, CLI_CHECKSUM            \
     }
-#define CLI_GEOMETRY_REST                                      \
-    {"policy", required_argument, NULL, CLI_POLICY},           \
-        {"max-bytes", required_argument, NULL, CLI_MAX_BYTES}, \
-    {                                                          \
-        "mode", required_argument, NULL, CLI_MODE              \
+#define CLI_GEOMETRY_REST                                        \
+    {"policy", required_argument, NULL, CLI_POLICY},             \
+        {"max-bytes", required_argument, NULL, CLI_MAX_BYTES},   \
+        {"max-queued", required_argument, NULL, CLI_MAX_QUEUED}, \
+    {                                                            \
+        "mode", required_argument, NULL, CLI_MODE                \
     }
 
 /* Reads one of these options into *options. Returns CLI_OK or CLI_USAGE (said). */
