@@ -104,6 +104,7 @@ static void have_leases(struct quire_rx *rx, uint64_t page_no)
     /* [R45 at] pairs with A45 in rx_lease.c, both. */
     qr_store_release(&rx->at_words, (uint64_t)(uintptr_t)rx->leases.zone->words);
     qr_store_release(&rx->at_page, page_no);
+    qr_shrink(rx->channel); /* such a handle is not told of page ends */
 }
 
 static void have_page(struct quire_rx *rx, const struct qr_frame *frame, uint64_t page_no)
