@@ -302,7 +302,7 @@ static void the_count_is_what_it_says(void)
     for (uint32_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
         struct quire_options options = windows(QUIRE_DURABLE_INTERVAL, counts[i], HOUR);
         struct work *w = begin(&options, 21 + i);
-        uint64_t again[CRASHES], wanted[CRASHES];
+        uint64_t again[CRASHES] = {0}, wanted[CRASHES] = {0};
         for (uint32_t round = 0; round < 3; round++) {
             send_and_lease(w, counts[i]);
             /* Before they are finished: those of pages that are not on the disk do not come. */
@@ -330,7 +330,7 @@ static void windows_by_time(enum quire_durability durability)
 {
     struct quire_options options = windows(durability, 1000000, CLOCK_MS);
     struct work *w = begin(&options, 31);
-    uint64_t again[CRASHES];
+    uint64_t again[CRASHES] = {0};
     for (uint32_t count = 1; count <= 6; count++) {
         send_and_lease(w, count + 2);
         ack_some(w, count);
@@ -398,7 +398,7 @@ static void while_the_commit_runs(uint32_t every, uint32_t more)
 {
     struct quire_options options = windows(QUIRE_DURABLE_INTERVAL, every, HOUR);
     struct work *w = meddler = begin(&options, 51);
-    uint64_t again[CRASHES];
+    uint64_t again[CRASHES] = {0};
     send_and_lease(w, every + more);
     CHECK_OK(quire_sync(w->rig.channel, UINT64_MAX, QUIRE_FOREVER));
     disk_set_hook(meddle);
@@ -434,7 +434,7 @@ static void a_later_commit_takes_them(void)
     struct quire_options options = windows(QUIRE_DURABLE_INTERVAL, 1000000, CLOCK_MS);
     options.max_pages = 2;
     struct work *w = begin(&options, 61);
-    uint64_t again[CRASHES];
+    uint64_t again[CRASHES] = {0};
     send_and_lease(w, PER_PAGE + 1);
     qr_io_fault_kind(QR_IO_OPEN, 1, EMFILE, 1);
     ack_some(w, 9);
