@@ -20,6 +20,8 @@ extern const struct test_table ack_table;
 extern const struct test_table admin_table;
 extern const struct test_table lease_table;
 extern const struct test_table full_table;
+extern const struct test_table bound_table;
+extern const struct test_table bound_wait_table;
 extern const struct test_table drop_table;
 extern const struct test_table grow_table;
 extern const struct test_table wait_table;
@@ -35,6 +37,7 @@ extern const struct test_table random_table;
 /* Directory cells only. */
 extern const struct test_table directory_table;
 extern const struct test_table reopen_table;
+extern const struct test_table bound_reopen_table;
 extern const struct test_table engine_table;
 extern const struct test_table observe_table;
 

@@ -73,11 +73,13 @@ static int read_environment(void)
 int main(int argc, char **argv)
 {
     const struct test_table tables[] = {
-        options_table, transfer_table, pages_table,  copy_table,      batch_table,  reserve_table,
-        order_table,   groups_table,   where_table,  returned_table,  ack_table,    admin_table,
-        lease_table,   full_table,     drop_table,   grow_table,      wait_table,   close_table,
-        stat_table,    random_table,   engine_table, loop_table,      select_table, serve_table,
-        ends_table,    ends_tx_table,  drain_table,  directory_table, reopen_table, observe_table,
+        options_table,   transfer_table, pages_table,   copy_table,       batch_table,
+        reserve_table,   order_table,    groups_table,  where_table,      returned_table,
+        ack_table,       admin_table,    lease_table,   full_table,       drop_table,
+        grow_table,      wait_table,     close_table,   stat_table,       random_table,
+        engine_table,    loop_table,     select_table,  serve_table,      ends_table,
+        ends_tx_table,   drain_table,    bound_table,   bound_wait_table, bound_reopen_table,
+        directory_table, reopen_table,   observe_table,
     };
     size_t count = sizeof(tables) / sizeof(tables[0]);
     if (argc < 4 || argc > 5 || read_cell(argv + 1) != 0) {
@@ -91,5 +93,5 @@ int main(int argc, char **argv)
         printf("no system call can be refused here\n");
         return 77;
     }
-    return test_run(tables, cell.directory ? count : count - 3, argc == 5 ? argv[4] : NULL);
+    return test_run(tables, cell.directory ? count : count - 4, argc == 5 ? argv[4] : NULL);
 }
