@@ -94,6 +94,13 @@ static void look_anew(struct quire *ch, struct qr_room *room)
     room->limit = least == NO_LIMIT ? NO_LIMIT : least + b->max;
 }
 
+/* Groups have changed, or are being changed, since the room was computed. */
+static int is_stale(struct qr_bound *b, const struct qr_room *room)
+{
+    /* [A50 bound] pairs with R50; relaxed: ordered by it. */
+    return (qr_load_acquire(&b->word) & STOP) != 0 || qr_load_relaxed(&b->changes) != room->changes;
+}
+
 static int fits(struct quire *ch, struct qr_room *room, uint64_t sent, uint32_t n)
 {
     /* relaxed: looked at once more when the places are taken. */
@@ -126,6 +133,8 @@ int qr_bound_take(struct quire *ch, struct qr_room *room, uint32_t n)
             continue;
         }
         if (!fits(ch, room, sent_of(word), n)) {
+            if (is_stale(b, room))
+                continue;
             /* Who has places and no claim may give them back. */
             if ((word & CLAIMING_MASK) == 0 || ++looks > LOOKS_MAX)
                 return QUIRE_FULL;
@@ -223,11 +232,17 @@ static uint64_t not_finished(struct quire *ch, struct qr_group *group)
     return n + leases.leased + leases.returned + leases.dead + leases.voids;
 }
 
+void qr_bound_admit(struct quire *ch, struct qr_group *group)
+{
+    group->counted = ch->bound && !qr_group_lossy(ch, group);
+    /* As if it had nothing left, until it has its place. relaxed: nobody sees it yet */
+    qr_store_relaxed(&group->finished, NO_LIMIT);
+}
+
 void qr_bound_place(struct quire *ch, struct qr_group *group)
 {
     if (!ch->bound)
         return;
-    group->counted = !qr_group_lossy(ch, group);
     uint64_t sent = sent_of(qr_load_relaxed(&ch->bound->word)); /* relaxed: stopped */
     /* [R49 finished] pairs with A49. */
     qr_store_release(&group->finished, sent - not_finished(ch, group));

@@ -52,11 +52,13 @@ void qr_bound_finish(struct quire *ch, struct qr_group *group, uint32_t n);
  * Under ch->lock; without a bound they do nothing.
  *   expect  a group is about to be made that may begin now: it must not begin with too much
  *   stop    nobody claims anything until settle
+ *   admit   before others see the group: whether it counts
  *   place   counts what the group has not finished; stopped
  *   settle  the groups are what they are
  */
 void qr_bound_expect(struct quire *ch);
 void qr_bound_stop(struct quire *ch);
+void qr_bound_admit(struct quire *ch, struct qr_group *group);
 void qr_bound_place(struct quire *ch, struct qr_group *group);
 void qr_bound_settle(struct quire *ch);
 

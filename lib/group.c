@@ -69,6 +69,7 @@ static int add_group(struct quire *ch, const char *name, const struct qr_group_m
     memcpy(group->name, name, strlen(name) + 1); /* its length was checked: it is a group's */
     if (qr_group_lossy(ch, group))
         qr_store_relaxed(&ch->lossy, 1u); /* relaxed: ordered by the next */
+    qr_bound_admit(ch, group);
     qr_groups(ch)->group[count] = group;
     /* [R1 groups] pairs with A1. */
     qr_store_release(&ch->group_count, count + 1);

@@ -94,6 +94,7 @@ int quire_group_delete(quire_t *ch, const char *name)
         return rc;
     rc = is_empty(group) ? qr_store_group_delete(ch->store, name) : QUIRE_EBUSY;
     if (rc == 0) {
+        qr_bound_stop(ch);
         qr_store_relaxed(&group->deleted, 1u); /* relaxed: who sees it late is late */
         free_orphans(ch, group);
         qr_bound_settle(ch);
