@@ -178,10 +178,13 @@ static int claim(struct quire_tx *tx, uint64_t units, uint32_t count, uint64_t d
                 rc = wait_for_space(tx, &pause, NO_PAGE);
             else if (rc == 0)
                 bind(tx, place.frame);
-            if (rc == 0 && tx->claim && ch->bound)
+            if (rc == 0 && tx->claim && ch->bound) {
                 rc = claim_bounded(tx, units, count, &pause, claimed);
+                if (rc > 0)
+                    return 0;
+            }
             if (rc != 0)
-                return rc > 0 ? 0 : rc;
+                return rc;
             continue;
         }
         if (claim_here(tx, units, count, claimed))
@@ -381,7 +384,7 @@ long quire_tx_send_batch(quire_tx_t *tx, const struct quire_vec *vec, size_t cou
     if (rc != 0)
         return rc;
     while (sent < count) {
-        struct qr_claimed c;
+        struct qr_claimed c = {0};
         uint64_t units;
         uint32_t n = chunk(tx, vec + sent, count - sent, &units);
         rc = claim(tx, units, n, deadline_ns, &c);

@@ -84,7 +84,7 @@ static void a_sender_is_woken(void)
         quire_rx_t *rx = bound_join(channel, "g", acks ? QUIRE_GROUP_ACK : QUIRE_GROUP_AUTO,
                                     QUIRE_HOLD_DEFAULT, waker == BY_DISCARD ? 1 : 0);
         quire_rx_t *other = bound_join(channel, "other", QUIRE_GROUP_AUTO, QUIRE_HOLD_LOSSY, 0);
-        struct sender sender = {channel, waker % 2, waker == BY_CLOSE ? QUIRE_CLOSED : 0};
+        struct sender sender = {channel, waker % 2 != 0, waker == BY_CLOSE ? QUIRE_CLOSED : 0};
         struct thread thread;
         struct quire_msg msg;
         void *room;
