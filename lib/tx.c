@@ -136,25 +136,25 @@ static inline int claim_here(struct quire_tx *tx, uint64_t units, uint32_t count
     return 1;
 }
 
-/* The same in a channel with a bound. 1; 0: look again; QUIRE_EAGAIN: fewer places than the more
- * than one that were asked for; QUIRE_FULL, QUIRE_TIMEDOUT. */
+/* The same in a channel with a bound. 0: done, or look again; QUIRE_EAGAIN: fewer places than the
+ * more than one that were asked for; QUIRE_FULL, QUIRE_TIMEDOUT. */
 static __attribute__((noinline)) int claim_bounded(struct quire_tx *tx, uint64_t units,
                                                    uint32_t count, struct qr_pause *pause,
-                                                   struct qr_claimed *claimed)
+                                                   struct qr_claimed *claimed, int *done)
 {
     struct quire *ch = tx->channel;
-    int done = 0;
+    int rc = 0;
     if (qr_bound_take(ch, &tx->room, count) == 0) {
-        done = claim_here(tx, units, count, claimed);
-        if (done)
+        *done = claim_here(tx, units, count, claimed);
+        if (*done)
             qr_bound_claimed(ch);
         else
             qr_bound_failed(ch, count);
     } else {
-        done = count > 1 ? QUIRE_EAGAIN : wait_for_space(tx, pause, NO_ROOM);
+        rc = count > 1 ? QUIRE_EAGAIN : wait_for_space(tx, pause, NO_ROOM);
     }
     tx->claim = NULL; /* so that every claim comes by here */
-    return done;
+    return rc;
 }
 
 /* Claims count slots and units together. 0 and *claimed; QUIRE_FULL, TIMEDOUT, CLOSED, ENDED or an
@@ -179,8 +179,9 @@ static int claim(struct quire_tx *tx, uint64_t units, uint32_t count, uint64_t d
             else if (rc == 0)
                 bind(tx, place.frame);
             if (rc == 0 && tx->claim && ch->bound) {
-                rc = claim_bounded(tx, units, count, &pause, claimed);
-                if (rc > 0)
+                int done = 0;
+                rc = claim_bounded(tx, units, count, &pause, claimed, &done);
+                if (done)
                     return 0;
             }
             if (rc != 0)
@@ -384,7 +385,7 @@ long quire_tx_send_batch(quire_tx_t *tx, const struct quire_vec *vec, size_t cou
     if (rc != 0)
         return rc;
     while (sent < count) {
-        struct qr_claimed c = {0};
+        struct qr_claimed c;
         uint64_t units;
         uint32_t n = chunk(tx, vec + sent, count - sent, &units);
         rc = claim(tx, units, n, deadline_ns, &c);
