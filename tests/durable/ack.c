@@ -5,6 +5,7 @@
  * and nothing else; and nothing that was not acknowledged and is durable is ever lost.
  */
 #include <errno.h>
+#include <lib/commit.h>
 #include <pages/io.h>
 #include <sched.h>
 #include <stdio.h>
@@ -471,6 +472,9 @@ static int a_sync_fails(uint64_t nth)
         rig_pump(w->rig.channel); /* it is about to be */
     }
     w->poisoned = hit;
+    while (hit && qr_commit_busy(w->rig.channel)) {
+        rig_pump(w->rig.channel); /* other files of that commit may be on their way */
+    }
     uint64_t mark = disk_mark(DISK_GROUP);
     ack_some(w, w->leases);
     for (uint32_t i = 0; hit && i < 5; i++) {

@@ -54,7 +54,7 @@ struct load;
 
 struct group {
     struct load *load;
-    char name[8];
+    char name[16];
     qr_atomic_u32 *entry; /* of each message */
     qr_atomic_u64 acked;
     struct thread aside;
