@@ -39,7 +39,7 @@ static void check_returned_first(const struct world *w, uint32_t index, uint64_t
     for (uint32_t i = 0; g->alone && i < w->leases; i++) {
         const struct world_lease *lease = &w->lease[i];
         if (lease->group == w->rx[index].group && lease->back && lease->back < begin &&
-            lease->acking == 0) {
+            lease->acking == 0 && !lease->unsure) {
             sched_fail("%llu.%u was returned and is not what the next receive gets",
                        NAME(lease->position));
         }
@@ -83,6 +83,7 @@ void world_lease_given(struct world *w, uint32_t index, const struct quire_msg *
     lease->back = 0;
     lease->dead = 0;
     lease->rx = index;
+    lease->unsure = 0; /* nobody else's ranges end it, and its own come later */
     w->rx[index].last = msg->position;
     if (lease->acks) {
         lease_ends(w, index, lease);
@@ -95,6 +96,12 @@ void world_lease_given(struct world *w, uint32_t index, const struct quire_msg *
 void world_lease_none(struct world *w, uint32_t index, uint64_t begin)
 {
     check_returned_first(w, index, begin);
+}
+
+/* Its page may have been given up with all leases. */
+static int may_be_lost(const struct world *w)
+{
+    return w->options.full_policy == QUIRE_FULL_DROP_OLDEST;
 }
 
 /* --- calls that end a lease: what was known when one began --- */
@@ -116,7 +123,8 @@ static int is_with(const struct world_lease *lease, uint32_t index)
 static struct ending ending_begins(struct world *w, struct world_lease *lease, uint32_t index)
 {
     struct ending e = {.begin = sched_tick(), .back = lease->back, .given = lease->given};
-    e.alone = is_with(lease, index) && lease->calls[index] == lease->over[index];
+    e.alone = is_with(lease, index) && !lease->unsure && !may_be_lost(w) &&
+              lease->calls[index] == lease->over[index];
     e.calls = ++lease->calls[index];
     lease_ends(w, index, lease);
     return e;
@@ -138,7 +146,8 @@ static int lay_back(const struct world *w, const struct world_lease *lease, cons
             return 0;
         }
     }
-    return e->back && lease->back == e->back && lease->acks == 0 && lease->acking == 0;
+    return e->back && lease->back == e->back && lease->acks == 0 && lease->acking == 0 &&
+           !lease->unsure && !may_be_lost(w);
 }
 
 /* Could anybody but the one who was given the message have it acknowledged? */
@@ -191,6 +200,73 @@ int world_ack(struct world *w, uint32_t index, uint64_t position)
     }
     sched_progress();
     return rc;
+}
+
+/* The call of a range is over, and the lease may be one of those that it ended. */
+static int may_be_of_range(const struct world_lease *lease, uint32_t index)
+{
+    int has_other = lease->given && lease->returns == 0 && !lease->dead && lease->rx != index;
+    return lease->acks == 0 && !has_other;
+}
+
+static int in_range(const struct world *w, uint32_t lease, uint32_t group, uint64_t first,
+                    uint64_t last)
+{
+    const struct world_lease *l = &w->lease[lease];
+    return l->group == group && l->position >= first && l->position <= last;
+}
+
+/* Those that the handle had, and nobody ended otherwise: each was acknowledged. Returns how many
+ * there were. */
+static uint32_t range_is_over(struct world *w, uint32_t index, const struct ending *e,
+                              uint64_t first, uint64_t last)
+{
+    uint32_t named = 0;
+    for (uint32_t i = 0; i < w->leases; i++) {
+        struct world_lease *lease = &w->lease[i];
+        if (!in_range(w, i, w->rx[index].group, first, last)) {
+            continue;
+        }
+        if (e[i].calls) {
+            lease->acking--;
+        }
+        if (e[i].calls && ending_is_due(lease, index, &e[i])) {
+            if (lease->acks++) {
+                sched_fail("%llu.%u was acknowledged twice", NAME(lease->position));
+            }
+            lease->acker = index;
+            lease->acked = sched_tick();
+            named++;
+        } else if (may_be_of_range(lease, index)) {
+            lease->unsure = 1;
+        }
+    }
+    return named;
+}
+
+void world_ack_range(struct world *w, uint32_t index, uint64_t first, uint64_t last)
+{
+    const struct world_rx *rx = &w->rx[index];
+    struct ending e[WORLD_SENT] = {{0}};
+    uint32_t count = w->leases;
+    for (uint32_t i = 0; i < count; i++) {
+        if (in_range(w, i, rx->group, first, last)) {
+            e[i] = ending_begins(w, &w->lease[i], index);
+            w->lease[i].acking++;
+        }
+    }
+    long n = quire_rx_ack_range(rx->rx, first, last);
+    sched_note("rx%u acks %llu.%u to %llu.%u: %ld", index, NAME(first), NAME(last), n);
+    if (n < 0) {
+        sched_fail("quire_rx_ack_range: %s", quire_errname((int)n));
+    }
+    uint32_t named = range_is_over(w, index, e, first, last);
+    if (n < named) {
+        sched_fail("rx%u had %u of a range, and %ld were acknowledged", index, named, n);
+    }
+    w->group[rx->group].delivered += (uint32_t)n;
+    w->group[rx->group].unnamed += (uint32_t)n - named;
+    sched_progress();
 }
 
 /* Its return is over, and nobody was given it since. */
@@ -289,14 +365,44 @@ void world_leases_ack(struct world *w, uint32_t index)
     }
 }
 
+/* What was published and not acknowledged is what the group was told to be lost. */
+static void check_lost(const struct world *w, const struct world_group *g)
+{
+    if (g->delivered + g->lost != w->published) {
+        sched_fail("%u acknowledged and %llu lost of %u", g->delivered, (unsigned long long)g->lost,
+                   w->published);
+    }
+}
+
+/* Each message was acknowledged, or one of those that ranges did not name. */
+static void check_acked(const struct world *w, uint32_t group)
+{
+    uint32_t unnamed = 0;
+    for (uint32_t i = 0; i < w->leases; i++) {
+        const struct world_lease *lease = &w->lease[i];
+        if (lease->group != group || lease->acks == 1) {
+            continue;
+        }
+        if (!lease->unsure) {
+            sched_fail("%llu.%u was never acknowledged", NAME(lease->position));
+        }
+        unnamed++;
+    }
+    if (unnamed != w->group[group].unnamed) {
+        sched_fail("ranges acknowledged %u more messages, and %u may have been",
+                   w->group[group].unnamed, unnamed);
+    }
+}
+
 void world_leases_check(struct world *w, uint32_t group)
 {
     struct quire_group_stat stats[WORLD_GROUPS];
     long n = quire_stat_groups(w->channel, stats, WORLD_GROUPS);
-    for (uint32_t i = 0; i < w->leases; i++) {
-        if (w->lease[i].group == group && w->lease[i].acks != 1) {
-            sched_fail("%llu.%u was never acknowledged", NAME(w->lease[i].position));
-        }
+    if (!may_be_lost(w)) {
+        check_acked(w, group);
+    }
+    if (!w->group[group].late) {
+        check_lost(w, &w->group[group]);
     }
     for (long i = 0; i < n; i++) {
         if (!strcmp(stats[i].name, w->group[group].name) &&

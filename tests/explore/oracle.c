@@ -142,6 +142,9 @@ static void late_bounds(const struct world *w, const struct world_group *g, uint
 static void check_group(const struct world *w, uint32_t group)
 {
     const struct world_group *g = &w->group[group];
+    if (g->acks && w->options.full_policy == QUIRE_FULL_DROP_OLDEST) {
+        return; /* held against its leases: what was given may be lost, too */
+    }
     if (w->abandoned) {
         return; /* what was left in the channel is gone with it */
     }

@@ -27,7 +27,8 @@ static void ack_or_nack(const struct actor *a)
     uint32_t attempt = (a->w->got[a->w->gots - 1].flags >> 8) + 1;
     if (attempt > a->argument) {
         (void)world_ack(a->w, a->index, position);
-    } else if (world_nack(a->w, a->index, position)) {
+    } else if (world_nack(a->w, a->index, position) &&
+               a->w->options.full_policy != QUIRE_FULL_DROP_OLDEST) {
         sched_fail("the owner's return was refused");
     }
 }
@@ -50,6 +51,15 @@ static void do_ack_one(void *argument)
 {
     const struct actor *a = argument;
     (void)world_ack(a->w, a->index, QUIRE_POSITION(0, a->count));
+}
+
+/* Has no room for what it takes, and gives back what it borrows before it tries again. */
+static void do_too_small(void *argument)
+{
+    const struct actor *a = argument;
+    world_try_recv_small(a->w, a->index);
+    world_release(a->w, a->index);
+    do_ack_all(argument);
 }
 
 /* First acknowledges slot count of page 0, which another handle was given. */
@@ -90,6 +100,109 @@ static void do_ack_late(void *argument)
         }
         world_leases_ack(a->w, a->index);
         if (held == 0 && !world_group_done(a->w, 0)) {
+            sched_wait();
+        }
+    }
+}
+
+/* Joins group index at slot count of page 0, and acknowledges what it is given until all is sent.
+ */
+static void do_ack_from(void *argument)
+{
+    const struct actor *a = argument;
+    struct quire_where where = {QUIRE_AT, 0, QUIRE_POSITION(0, a->count)};
+    world_ack_group(a->w, a->index);
+    uint32_t rx = world_subscribe(a->w, a->index, &where, 0, 0);
+    while (rx != WORLD_NONE && a->w->published < a->w->planned) {
+        int rc = world_try_recv(a->w, rx);
+        if (rc > 0) {
+            (void)world_ack(a->w, rx, a->w->rx[rx].last);
+        } else if (rc == 0 && a->w->published < a->w->planned) {
+            sched_wait();
+        }
+    }
+}
+
+/* Takes up to count, leaves with them, and comes back, perhaps with the index of another. */
+static void do_ack_rejoin(void *argument)
+{
+    struct actor a = *(const struct actor *)argument;
+    for (uint32_t held = 0; held < a.count; held++) {
+        if (world_try_recv(a.w, a.index) == 0) {
+            break;
+        }
+    }
+    world_rx_close(a.w, a.index);
+    a.index = world_subscribe(a.w, 0, NULL, 4, 0);
+    do_ack_all(&a);
+}
+
+/* Receives only: another thread ends the leases. */
+static void do_take_only(void *argument)
+{
+    const struct actor *a = argument;
+    while (!world_group_done(a->w, 0)) {
+        if (world_try_recv(a->w, a->index) == 0 && !world_group_done(a->w, 0)) {
+            sched_wait();
+        }
+    }
+}
+
+/* Ends the leases of a handle that another thread receives with: each is returned argument times,
+ * then acknowledged. */
+static void do_ack_aside(void *argument)
+{
+    const struct actor *a = argument;
+    while (!world_group_done(a->w, 0)) {
+        uint32_t before = a->w->gots;
+        for (uint32_t i = 0; i < a->w->leases; i++) {
+            const struct world_lease *lease = &a->w->lease[i];
+            if (lease->acks || lease->back || lease->given == 0) {
+                continue;
+            }
+            if (lease->given > a->argument) {
+                (void)world_ack(a->w, a->index, lease->position);
+            } else {
+                (void)world_nack(a->w, a->index, lease->position);
+            }
+        }
+        if (before == a->w->gots && !world_group_done(a->w, 0)) {
+            sched_wait();
+        }
+    }
+}
+
+/* Takes up to argument messages, then acknowledges by one range what it has of the first count
+ * pages, and what nobody has. */
+static void do_ack_range(void *argument)
+{
+    const struct actor *a = argument;
+    while (!world_group_done(a->w, 0)) {
+        int rc = 1;
+        for (uint32_t held = 0; held < a->argument && rc != 0; held++) {
+            rc = world_try_recv(a->w, a->index);
+        }
+        world_ack_range(a->w, a->index, 0, QUIRE_POSITION(a->count, 0) - 1);
+        if (rc == 0 && !world_group_done(a->w, 0)) {
+            sched_wait();
+        }
+    }
+}
+
+/* Returns every message until it is a dead letter, and acknowledges that. */
+static void do_nack_to_death(void *argument)
+{
+    const struct actor *a = argument;
+    while (!world_group_done(a->w, 0)) {
+        int rc = world_try_recv(a->w, a->index);
+        if (rc > 0) {
+            uint64_t position = a->w->rx[a->index].last;
+            uint32_t attempt = (a->w->got[a->w->gots - 1].flags >> 8) + 1;
+            (void)world_nack(a->w, a->index, position);
+            if (attempt == a->w->group[0].attempts && world_ack(a->w, a->index, position)) {
+                sched_fail("a dead letter's acknowledgement was refused");
+            }
+        } else if (rc == 0 && !world_group_done(a->w, 0)) {
             sched_wait();
         }
     }
@@ -326,4 +439,130 @@ void setup_nack_void(struct world *w)
     act(do_leave_now, w, a, 0, 0);
     act(do_send_sleeping, w, 0, 1, 0);
     act(do_close_when_done, w, 0, 0, 0);
+}
+
+void setup_ack_rejoin(struct world *w)
+{
+    begin(w, 2, 3, QUIRE_FULL_BLOCK);
+    world_plan(w, 5);
+    world_tx_open(w, 0);
+    uint32_t a = member(w, 4, 0);
+    uint32_t b = member(w, 4, 0);
+    send_now(w, 3);
+    act(do_ack_rejoin, w, a, 1, 0);
+    act(do_ack_rejoin, w, b, 2, 0);
+    act(do_send, w, 0, 2, 0);
+}
+
+void setup_ack_aside(struct world *w)
+{
+    begin(w, 2, 2, QUIRE_FULL_BLOCK);
+    world_plan(w, 6);
+    world_tx_open(w, 0);
+    uint32_t a = member(w, 2, 0);
+    act(do_take_only, w, a, 0, 0);
+    act(do_ack_aside, w, a, 0, 1);
+    act(do_send, w, 0, 6, 0);
+}
+
+/* Two members in the same words: one returns each message once and acknowledges it, the other ends
+ * by ranges what it has and what was returned. */
+void setup_ack_range(struct world *w)
+{
+    begin(w, 2, 2, QUIRE_FULL_BLOCK);
+    world_plan(w, 6);
+    world_tx_open(w, 0);
+    uint32_t a = member(w, 1, 0);
+    uint32_t b = member(w, 1, 0);
+    act(do_ack_all, w, a, 0, 1);
+    act(do_ack_range, w, b, 3, 2);
+    act(do_send, w, 0, 6, 0);
+}
+
+void setup_nack_dead(struct world *w)
+{
+    begin(w, 2, 2, QUIRE_FULL_BLOCK);
+    world_plan(w, 4);
+    world_tx_open(w, 0);
+    w->group[0].attempts = 2;
+    uint32_t a = member(w, 2, 0);
+    uint32_t b = member(w, 1, 0);
+    act(do_nack_to_death, w, a, 0, 0);
+    act(do_nack_to_death, w, b, 0, 0);
+    act(do_send, w, 0, 4, 0);
+}
+
+/* A group that begins in the middle of a page whose other messages another one acknowledges. */
+void setup_ack_late(struct world *w)
+{
+    begin(w, 18, 2, QUIRE_FULL_BLOCK);
+    world_plan(w, 21);
+    world_tx_open(w, 0);
+    uint32_t a = member(w, 0, 0);
+    send_now(w, 18);
+    for (uint32_t i = 0; i < 16; i++) {
+        world_recv(w, a, 1);
+        (void)world_ack(w, a, w->rx[a].last);
+    }
+    act(do_ack_late, w, a, 4, 0);
+    act(do_ack_from, w, 1, 17, 0);
+    act(do_send, w, 0, 3, 0);
+}
+
+/* --- pages are given up --- */
+
+void setup_ack_drop(struct world *w)
+{
+    begin(w, 2, 2, QUIRE_FULL_DROP_OLDEST);
+    world_plan(w, 7);
+    world_tx_open(w, 0);
+    uint32_t a = member(w, 2, 0);
+    act(do_send, w, 0, 7, 0);
+    act(do_ack_late, w, a, 2, 0);
+}
+
+/* One returns each message once, the other takes what it can. */
+void setup_ack_drop_members(struct world *w)
+{
+    begin(w, 2, 2, QUIRE_FULL_DROP_OLDEST);
+    world_plan(w, 7);
+    world_tx_open(w, 0);
+    uint32_t a = member(w, 2, 0);
+    uint32_t b = member(w, 1, 0);
+    act(do_send, w, 0, 7, 0);
+    act(do_ack_all, w, a, 0, 1);
+    act(do_ack_late, w, b, 2, 0);
+}
+
+/* A member leaves with what it was given and has claimed. */
+void setup_ack_drop_leave(struct world *w)
+{
+    begin(w, 2, 2, QUIRE_FULL_DROP_OLDEST);
+    world_plan(w, 6);
+    world_tx_open(w, 0);
+    uint32_t a = member(w, 2, 0);
+    send_now(w, 2);
+    world_recv(w, a, 1);
+    world_release(w, a);
+    uint32_t b = member(w, 2, 0);
+    act(do_leave_now, w, a, 0, 0);
+    act(do_send, w, 0, 4, 0);
+    act(do_ack_all, w, b, 0, 0);
+}
+
+/* Page 0's only message is taken by a member that has no room for it, and its page given up: it may
+ * be given or not, but nothing else in its place. */
+void setup_ack_held(struct world *w)
+{
+    begin(w, 1, 2, QUIRE_FULL_DROP_OLDEST);
+    world_plan(w, 4);
+    world_tx_open(w, 0);
+    uint32_t a = member(w, 1, 0);
+    uint32_t b = member(w, 1, 0);
+    send_now(w, 1);
+    world_recv(w, a, 1);
+    world_release(w, a);
+    (void)world_nack(w, a, w->rx[a].last);
+    act(do_too_small, w, b, 0, 0);
+    act(do_send, w, 0, 3, 0);
 }

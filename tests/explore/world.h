@@ -75,6 +75,7 @@ struct world_lease {
     uint64_t back;  /* tick when it was returned for certain and not given again; else 0 */
     uint32_t calls[WORLD_RX]; /* to acknowledge or return it, by handle: begun, */
     uint32_t over[WORLD_RX];  /* and over */
+    int unsure;               /* a range may have acknowledged it, which does not say what it did */
 };
 
 struct world_rx {
@@ -98,7 +99,8 @@ struct world_group {
     uint64_t answered; /* tick when it returned */
     struct quire_where where;
     uint64_t lost;      /* as told by LAPPED */
-    uint32_t delivered; /* ack groups: acknowledged */
+    uint32_t delivered; /* ack groups: acknowledged, */
+    uint32_t unnamed;   /* and of these by ranges, which do not say which messages they were */
     int ended;          /* a member was told that nothing will come */
     int acks;
     uint32_t attempts; /* ack groups: then a message is dead; 0: never */
@@ -185,6 +187,8 @@ int world_try_recv(struct world *w, uint32_t rx);
 /* As world_try_recv with the calls that take several messages, or copy one. */
 int world_try_recv_batch(struct world *w, uint32_t rx, uint32_t count);
 int world_try_recv_copy(struct world *w, uint32_t rx);
+/* One try without room for any message, which stays in hand then. */
+void world_try_recv_small(struct world *w, uint32_t rx);
 /* Receives until it has count messages or its group has all that is planned. */
 void world_recv(struct world *w, uint32_t rx, uint32_t count);
 /* One message with the call that sleeps; 0: the channel is closed. */
@@ -208,6 +212,9 @@ void world_ack_group(struct world *w, uint32_t group);
 /* Any message of the group that was given to anybody; as quire_rx_ack and quire_rx_nack. */
 int world_ack(struct world *w, uint32_t rx, uint64_t position);
 int world_nack(struct world *w, uint32_t rx, uint64_t position);
+/* As quire_rx_ack_range, by who receives with the handle: what another thread is being given by
+ * it could not be read. */
+void world_ack_range(struct world *w, uint32_t rx, uint64_t first, uint64_t last);
 /* A dead letter of the group, or one that was; as quire_group_requeue. */
 void world_requeue(struct world *w, uint32_t group, uint64_t position);
 /* Acknowledges all that rx was given and has. */
