@@ -84,7 +84,7 @@ long quire_group_dead(quire_t *ch, const char *name, uint64_t from, uint64_t *po
 static int find_dead(struct quire *ch, const char *name, uint64_t position, struct qr_group **group,
                      struct qr_lease_page *page)
 {
-    uint64_t one;
+    uint64_t one = 0;
     if (ch && ch->view.read_only)
         return QUIRE_ERDONLY;
     if (ch && qr_forked(ch) != 0)
