@@ -279,7 +279,7 @@ void world_try_recv_small(struct world *w, uint32_t index)
     sched_note("rx%u, without room: %s", index, quire_errname(rc));
     if (rc == QUIRE_LAPPED) {
         got_lapped(w, index);
-    } else if (rc != QUIRE_ETOOSMALL && rc != QUIRE_TIMEDOUT) {
+    } else if (rc != QUIRE_ETOOSMALL && rc != QUIRE_EAGAIN) {
         sched_fail("receive without room: %s (%d)", quire_errname(rc), rc);
     }
     sched_progress();
