@@ -203,7 +203,7 @@ static inline uint64_t qr_given_up(uint64_t word)
 /* In the same word: the account of the last one is written, and not valid yet (lib/evict.c). */
 #define QR_GIVEN_UP_PENDING 1ull
 
-/* Where the leases of page_no are, if it is held and its zone at hand: 0, or QUIRE_ENOENT. */
+/* Where the leases of page_no are, if it is held: 0, or QUIRE_ENOENT. */
 int qr_lease_find(struct quire *ch, struct qr_group *group, uint64_t page_no,
                   struct qr_lease_page *page);
 

@@ -461,15 +461,18 @@ static size_t ack_own(struct quire_rx *rx, const struct qr_lease_page *page, uin
     return done > 0 ? (size_t)done : 0;
 }
 
-/* Of one page, from word i on; what lies before is acknowledged, or somebody else's. */
+/* Of one page, from word i on. Before what was acknowledged now nothing is the handle's: it is
+ * given later messages only, or returned ones (qr_rx_hand_back). */
 static size_t ack_own_page(struct quire_rx *rx, const struct qr_lease_page *page, uint32_t i,
                            size_t count)
 {
     uint32_t words = (rx->channel->max_messages + QR_LEASE_SLOTS - 1) / QR_LEASE_SLOTS;
     size_t n = 0;
     for (; i < words && n < count; i++) {
-        rx->first_lease = QUIRE_POSITION(page->page_no, i * QR_LEASE_SLOTS);
-        n += ack_own(rx, page, i, count - n);
+        size_t done = ack_own(rx, page, i, count - n);
+        if (done > 0)
+            rx->first_lease = QUIRE_POSITION(page->page_no, i * QR_LEASE_SLOTS);
+        n += done;
     }
     return n;
 }

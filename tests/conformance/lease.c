@@ -194,6 +194,12 @@ static void the_first_n(void)
     take_attempt(two, 7 + 2 * ROOM, 2);
     CHECK_EQ(quire_rx_ack_first(one, 100), 2 * ROOM - 8);
     CHECK_EQ(quire_rx_ack_first(two, 100), 1);
+    for (uint64_t i = 4 * ROOM; i < 5 * ROOM; i++) { /* one by one, in a page it has looked at */
+        put(tx, 1, i, SIZE);
+        take_attempt(one, i, 1);
+        CHECK_EQ(quire_rx_ack_first(one, 100), 1);
+        CHECK_EQ(quire_rx_ack_first(one, 100), 0);
+    }
     CHECK_EQ(group_of(channel, "g").lag_messages, 0);
     quire_rx_close(one);
     quire_rx_close(two);
@@ -420,6 +426,37 @@ static void killed_in_the_middle(void)
     CHECK_OK(quire_close(channel));
 }
 
+/* What was returned may be settled by whoever knows that it is done, also in a later open. */
+static void settled_after_a_reopen(void)
+{
+    quire_t *channel;
+    quire_tx_t *tx;
+    quire_rx_t *rx;
+
+    if (!cell.directory) {
+        test_skip("a channel in memory is not reopened");
+    }
+    channel = cell_small(4);
+    tx = open_tx(channel);
+    rx = open_ack(channel, "g", 0);
+    for (uint64_t i = 0; i < 3; i++) {
+        put(tx, 1, i, SIZE);
+        take_attempt(rx, i, 1);
+    }
+    quire_rx_close(rx);
+    quire_tx_close(tx);
+    CHECK_OK(quire_close(channel));
+    channel = cell_reopen();
+    rx = open_rx(channel, "g");
+    CHECK_OK(quire_rx_ack(rx, QUIRE_POSITION(0, 1)));
+    CHECK_CODE(quire_rx_ack(rx, QUIRE_POSITION(0, 1)), QUIRE_ENOLEASE);
+    CHECK_OK(quire_rx_ack(rx, take_attempt(rx, 0, 2).position));
+    CHECK_OK(quire_rx_ack(rx, take_attempt(rx, 2, 2).position));
+    CHECK_EQ(group_of(channel, "g").lag_messages, 0);
+    quire_rx_close(rx);
+    CHECK_OK(quire_close(channel));
+}
+
 static const struct test_case cases[] = {
     {"lease: returned for later", returned_for_later, 0},
     {"lease: returned for a time far away", far_away, 0},
@@ -427,6 +464,7 @@ static const struct test_case cases[] = {
     {"lease: it is extended", a_lease_is_extended, 0},
     {"lease: a descriptor tells", told_by_the_descriptor, 60},
     {"lease: killed in the middle", killed_in_the_middle, 0},
+    {"lease: settled after a reopen", settled_after_a_reopen, 0},
     {"lease: the first n", the_first_n, 0},
     {"lease: a scope ends it", a_scope_ends_the_lease, 0},
     {"lease: lossy groups beside required ones", lossy_beside_required, 0},
