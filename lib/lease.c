@@ -292,13 +292,6 @@ int qr_lease_revive(struct qr_group *group, const struct qr_lease_page *page, ui
     return QUIRE_ENOLEASE;
 }
 
-/* Is tag that of a later page than other? A frozen one counts as what it was; blank is never later.
- */
-static int is_later(uint32_t tag, uint32_t other)
-{
-    return tag != 0 && (int32_t)((tag << 1) - (other << 1)) > 0;
-}
-
 /*
  * 1: the word was frozen by this call; 0: before; -1: it belongs to a later page of the frame,
  * since the group has finished this one meanwhile.
@@ -308,7 +301,7 @@ static int freeze_word(qr_atomic_u64 *at, uint32_t tag, uint64_t *word)
     uint32_t frozen = qr_lease_frozen(tag);
     *word = qr_load_relaxed(at); /* relaxed: the exchange decides */
     while (qr_lease_tag(*word) != frozen) {
-        if (is_later(qr_lease_tag(*word), tag))
+        if (qr_lease_later(qr_lease_tag(*word), tag))
             return -1;
         /* A word of an earlier life was never opened in this one. */
         uint64_t bits = qr_lease_tag(*word) == tag ? *word & 0xffffffffu : 0;

@@ -53,6 +53,13 @@ static inline uint32_t qr_lease_frozen(uint32_t tag)
     return tag ^ 0x80000000u;
 }
 
+/* Is tag that of a later page than other? A frozen one counts as what it was; blank is never later.
+ */
+static inline int qr_lease_later(uint32_t tag, uint32_t other)
+{
+    return tag != 0 && (int32_t)((tag << 1) - (other << 1)) > 0;
+}
+
 static inline uint64_t qr_lease_who(uint32_t tag, uint32_t owner, uint32_t attempts)
 {
     return (uint64_t)tag << 32 | owner << 16 | attempts;

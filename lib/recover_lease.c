@@ -17,6 +17,7 @@ struct settling {
     struct qr_lease_page page;
     const struct qr_frame *frame;
     int other_boot;   /* times are of another clock */
+    int finished;     /* the frame had gone on: nothing of the page is to be given again */
     uint32_t begin;   /* slots before are none of the group's */
     uint32_t claimed; /* slots before were claimed */
     uint32_t full;    /* of the words settled so far: complete ones, */
@@ -61,7 +62,7 @@ static void settle_word(struct settling *s, uint32_t index)
         if (slot >= s->claimed) {
             back &= ~bit;
             done &= ~bit;
-        } else if (slot < s->begin) {
+        } else if (slot < s->begin || s->finished) {
             back &= ~bit;
             done |= bit;
         } else if ((done & ~back & bit) == 0) {
@@ -73,11 +74,25 @@ static void settle_word(struct settling *s, uint32_t index)
     qr_store_relaxed(at, qr_lease_word(s->page.tag, back, done));
 }
 
+/*
+ * After a crash of the machine the group's file may be younger than what says which page the frame
+ * holds. A frame goes on only when every group has finished its page; so words of a later page tell
+ * that this one was.
+ */
+static int has_gone_on(const struct settling *s, uint32_t words)
+{
+    for (uint32_t i = 0; i < words; i++)
+        if (qr_lease_later(qr_lease_tag(qr_load_relaxed(&s->page.zone->words[i])), s->page.tag))
+            return 1;
+    return 0;
+}
+
 static void settle_page(struct settling *s)
 {
     uint32_t words = (s->ch->max_messages + QR_LEASE_SLOTS - 1) / QR_LEASE_SLOTS;
     struct qr_lease_head *head = s->page.zone->head;
     uint64_t tag = (uint64_t)s->page.tag << 32;
+    s->finished = s->other_boot && has_gone_on(s, words);
     for (uint32_t i = 0; i < words; i++)
         settle_word(s, i);
     /* Words before the group's beginning are not counted: finished() adds them. */
