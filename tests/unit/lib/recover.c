@@ -8,6 +8,7 @@
 #include <criterion/parameterized.h>
 #include <lib/channel.h>
 #include <lib/claim.h>
+#include <lib/lease.h>
 #include <quire.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -341,5 +342,51 @@ Test(recover, the_control_file_is_older)
     cr_assert_eq(receive_numbers(1000), 1001, "slots of before pass for sent ones");
     cr_assert_eq(send_numbers(1001, 1035), 1035);
     cr_assert_eq(receive_numbers(1001), 1035);
+    close_channel();
+}
+
+/* Puts the words of the frame that holds page 0 into the hands of a later page. */
+static void forge_words_of_a_later_page(void)
+{
+    struct qr_lease_layout l;
+    FILE *file = open_file("groups/a.group");
+    qr_lease_layout(&l, PER_PAGE);
+    for (uint32_t f = 0; f < PAGES; f++) {
+        uint64_t word, at = QR_BLOCK + f * l.bytes + l.words;
+        if (fseek(file, (long)at, SEEK_SET) != 0 || fread(&word, sizeof word, 1, file) != 1)
+            break;
+        if (qr_lease_tag(word) != qr_slot_tag(0))
+            continue;
+        word = qr_lease_word(qr_slot_tag(2), 0, 0);
+        put(file, at, &word, sizeof word);
+    }
+    cr_assert_eq(fclose(file), 0);
+}
+
+/* The group's file is younger than what says which page a frame holds: it had finished the page. */
+Test(recover, the_file_of_an_ack_group_is_younger)
+{
+    struct quire_group_options group = QUIRE_GROUP_OPTIONS_INIT;
+    struct quire_rx_options options = QUIRE_RX_OPTIONS_INIT;
+    struct quire_msg msg;
+    quire_rx_t *rx;
+    group.mode = QUIRE_GROUP_ACK;
+    options.group = &group;
+    open_channel();
+    cr_assert_eq(send_numbers(0, PER_PAGE + 1), PER_PAGE + 1);
+    cr_assert_eq(quire_rx_subscribe(channel, "a", NULL, &options, &rx), 0);
+    for (uint32_t i = 0; i < PER_PAGE; i++) {
+        cr_assert_eq(quire_rx_try_recv(rx, &msg), 0);
+        cr_assert_eq(quire_rx_ack(rx, msg.position), 0);
+    }
+    quire_rx_close(rx);
+    close_channel();
+    forge_words_of_a_later_page();
+    forge_boot(open_file("control"));
+    open_channel();
+    cr_assert_eq(quire_rx_subscribe(channel, "a", NULL, &options, &rx), 0);
+    cr_assert_eq(quire_rx_try_recv(rx, &msg), 0);
+    cr_assert_eq(*(const uint32_t *)msg.data, PER_PAGE, "what was finished comes again");
+    quire_rx_close(rx);
     close_channel();
 }
