@@ -249,20 +249,40 @@ static __attribute__((noinline)) void count_acked(struct quire_rx *rx, uint32_t 
     }
     if (rx->group->counted)
         qr_bound_finish(ch, rx->group, n);
-    qr_freed(ch, ch->view.live);
+    if (ch->fence)
+        qr_full_fence(); /* where membarrier is refused */
 }
 
-static inline void was_acked(struct quire_rx *rx, uint32_t n)
+/*
+ * A producer sleeps for a page: only what finishes one is news to it. Of those who acknowledge the
+ * last messages of a page at once, the last to change word and count sees all of it.
+ */
+static __attribute__((noinline)) void wake_if_finished(struct quire_rx *rx, uint64_t page_no)
 {
     struct quire *ch = rx->channel;
-    if (qr_likely(rx->quiet)) {
-        qr_compiler_barrier();
-        /* relaxed: as in qr_freed. */
-        if (qr_unlikely((qr_load_relaxed(&ch->view.live->attention) & QR_ATTEND_SPACE) != 0))
-            qr_wake_space(ch);
+    struct qr_place place;
+    int64_t final = -1;
+    if (qr_locate_held(ch, page_no, &place) == 0)
+        final = qr_final(place.frame, page_no);
+    if (final >= 0 && final <= (int64_t)ch->max_messages &&
+        qr_lease_finished(ch, rx->group, place.frame_id, page_no, (uint32_t) final))
+        qr_wake_space(ch);
+}
+
+/* n messages were acknowledged, the last of them in page_no; several: not all of them there. */
+static inline void was_acked(struct quire_rx *rx, uint32_t n, uint64_t page_no, int several)
+{
+    struct quire *ch = rx->channel;
+    if (qr_unlikely(!rx->quiet))
+        count_acked(rx, n);
+    qr_compiler_barrier();
+    /* relaxed: as in qr_freed. */
+    if (qr_likely((qr_load_relaxed(&ch->view.live->attention) & QR_ATTEND_SPACE) == 0))
         return;
-    }
-    count_acked(rx, n);
+    if (several)
+        qr_wake_space(ch);
+    else
+        wake_if_finished(rx, page_no);
 }
 
 /* The slots of a word, of those in mask, of which who says owner. For a whole word the loop's
@@ -312,7 +332,7 @@ static __attribute__((noinline)) int ack_any(struct quire_rx *rx, uint64_t posit
     uint32_t own = own_slots(rx, &page, slot / QR_LEASE_SLOTS, 1u << slot % QR_LEASE_SLOTS, &back);
     if (qr_lease_ack(rx->group, &page, slot / QR_LEASE_SLOTS, own, back) <= 0)
         return QUIRE_ENOLEASE;
-    was_acked(rx, 1);
+    was_acked(rx, 1, page.page_no, 0);
     return 0;
 }
 
@@ -342,7 +362,7 @@ int quire_rx_ack(quire_rx_t *rx, uint64_t position)
                     /* [R41 word] pairs with A41 */
                     !qr_cas_acq_rel(&words[slot / QR_LEASE_SLOTS], &word, next)))
         return ack_any(rx, position);
-    was_acked(rx, 1);
+    was_acked(rx, 1, page_no, 0);
     return 0;
 }
 
@@ -396,7 +416,8 @@ long quire_rx_ack_range(quire_rx_t *rx, uint64_t first, uint64_t last)
         n += ack_slots(rx, page, from, to);
     }
     if (n > 0)
-        was_acked(rx, (uint32_t)n);
+        was_acked(rx, (uint32_t)n, QUIRE_PAGE_OF(last),
+                  QUIRE_PAGE_OF(first) != QUIRE_PAGE_OF(last));
     return n;
 }
 
@@ -484,7 +505,7 @@ long quire_rx_ack_first(quire_rx_t *rx, size_t count)
     struct quire *ch = rx->channel;
     uint64_t tail = qr_load_acquire(&ch->view.live->tail_page); /* [A10 tail] pairs with R10 */
     uint64_t first = rx->first_lease, lowest = lowest_held(ch);
-    uint64_t p = QUIRE_PAGE_OF(first) > lowest ? QUIRE_PAGE_OF(first) : lowest;
+    uint64_t p = QUIRE_PAGE_OF(first) > lowest ? QUIRE_PAGE_OF(first) : lowest, begin = p;
     size_t n = 0;
     for (; p <= tail && n < count; p++) {
         struct qr_lease_page page;
@@ -493,6 +514,7 @@ long quire_rx_ack_first(quire_rx_t *rx, size_t count)
             n += ack_own_page(rx, &page, i, count - n);
     }
     if (n > 0)
-        was_acked(rx, (uint32_t)n);
+        was_acked(rx, (uint32_t)n, QUIRE_PAGE_OF(rx->first_lease),
+                  QUIRE_PAGE_OF(rx->first_lease) != begin);
     return (long)n;
 }
