@@ -500,10 +500,10 @@ def nack_others(c):
     t.equal(seen, {**{i: 3 for i in range(7)}, 8: 2, 9: 2}, "attempts")
     c.run("groups", "seek", "-q", path, "g", "--to", "oldest")
     no_room(c, path, "g", 1)
-    for _ in range(5):  # at the last attempt they begin anew
-        c.run("nack", path, "g", "0:9", "--delay", "0.001")
+    for _ in range(5):  # at the last attempt they begin anew; it is not to be had before its time
+        c.wait(lambda: c.run("nack", path, "g", "0:9", "--delay", "0.001",
+                             status=None).status == 0, "0:9 put off again")
         t.equal(groups(c, path)["g"]["dead"], 0, "none died")
-        time.sleep(0.002)
     t.equal(sorted(received(c, path, "g", "--ack")), list(range(10)), "none is lost")
 
 
