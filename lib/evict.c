@@ -141,33 +141,29 @@ static void take_leases(struct qr_group_block *b, uint64_t page_no, const struct
     qr_evict_settle(b);
 }
 
-/* What the group has claimed of the page and not acknowledged. 0: it has finished it meanwhile. */
-static int freeze(struct quire *ch, struct qr_group *group, const struct qr_place *place,
-                  uint32_t claimed, struct quire_lost *lost)
-{
-    struct qr_lease_page page = {NULL, place->page_no, qr_slot_tag(place->page_no)};
-    /* Without a zone nothing was claimed. */
-    if (claimed == 0 || qr_zone_get(ch, group, place->frame_id, &page.zone) != 0)
-        return 1;
-    return qr_lease_freeze(ch, group, &page, place->frame, claimed, lost);
-}
-
-/* Takes the page, whole when nobody has begun it, from one group. Under the evict lock. */
-static void take_from(struct quire *ch, struct qr_group *group, const struct qr_place *place,
-                      uint32_t final, const struct quire_lost *whole)
+/*
+ * Takes the page, whole when nobody has begun it, from one group. Under the evict lock. 0; or why
+ * its leases cannot be looked at: then they cannot be counted, and nothing is taken.
+ */
+static int take_from(struct quire *ch, struct qr_group *group, const struct qr_place *place,
+                     uint32_t final, const struct quire_lost *whole)
 {
     struct qr_group_block *b = group->block;
     uint64_t page_no = place->page_no;
+    struct qr_lease_page page = {NULL, page_no, qr_slot_tag(page_no)};
+    int rc = qr_group_acks(group) ? qr_zone_get(ch, group, place->frame_id, &page.zone) : 0;
+    if (rc != 0)
+        return rc;
     loss_lock(b);
     uint64_t head = qr_load_acquire(&b->head); /* [A5 head] pairs with R5 */
     for (;;) {
         struct quire_lost lost = {0, 0, 0};
         uint64_t at = qr_head_page(head, page_no);
         uint32_t from = at < page_no ? 0 : at > page_no ? final : qr_head_slot(head);
-        int leased =
-            qr_group_acks(group) && !qr_lease_finished(ch, group, place->frame_id, page_no, final);
-        if (leased)
-            leased = freeze(ch, group, place, from < final ? from : final, &lost);
+        int leased = page.zone && !qr_lease_finished(ch, group, place->frame_id, page_no, final);
+        if (leased && from > 0)
+            leased =
+                qr_lease_freeze(ch, group, &page, place->frame, from < final ? from : final, &lost);
         if (from >= final) {
             if (leased)
                 take_leases(b, page_no, &lost);
@@ -187,6 +183,7 @@ static void take_from(struct quire *ch, struct qr_group *group, const struct qr_
         }
     }
     loss_unlock(b);
+    return 0;
 }
 
 /* Nobody reads: what is given up is only counted. */
@@ -263,19 +260,21 @@ static int first_to_go(struct quire *ch, uint64_t tail, struct qr_place *place, 
     return is_required(ch, place, *final) ? QUIRE_FULL : 0;
 }
 
-static void give_up(struct quire *ch, const struct qr_place *place, uint32_t final)
+static int give_up(struct quire *ch, const struct qr_place *place, uint32_t final)
 {
+    int rc = 0;
     uint32_t count = qr_group_count(ch);
     struct qr_group_list *list = qr_groups(ch);
     struct quire_lost whole = {0, 0, 0};
     (void)count_messages(place->frame, place->page_no, 0, final, &whole);
-    for (uint32_t i = 0; i < count; i++)
+    for (uint32_t i = 0; i < count && rc == 0; i++)
         if (!qr_group_deleted(list->group[i]) && qr_group_lossy(ch, list->group[i]))
-            take_from(ch, list->group[i], place, final, &whole);
+            rc = take_from(ch, list->group[i], place, final, &whole);
     if (qr_groups_live(ch) == 0)
         drop_unread(ch, place->frame, place->page_no, final);
     /* A consumer may wait where the head was. */
     qr_wake_consumers(ch);
+    return rc;
 }
 
 static int evict_locked(struct quire *ch, uint64_t tail)
@@ -283,9 +282,7 @@ static int evict_locked(struct quire *ch, uint64_t tail)
     struct qr_place place;
     uint32_t final;
     int rc = first_to_go(ch, tail, &place, &final);
-    if (rc == 0)
-        give_up(ch, &place, final);
-    return rc;
+    return rc == 0 ? give_up(ch, &place, final) : rc;
 }
 
 /* Is the page older, or are there more bytes from it on, than are to be kept? */
@@ -306,10 +303,9 @@ uint32_t qr_retain(struct quire *ch)
     if (!qr_evict_try_lock(ch))
         return 0; /* whoever has it is giving up pages, too, or will be followed by a turn */
     uint64_t tail = qr_load_acquire(&ch->view.live->tail_page); /* [A10 tail] pairs with R10 */
-    while (first_to_go(ch, tail, &place, &final) == 0 && is_over(ch, &place, tail)) {
-        give_up(ch, &place, final);
+    while (first_to_go(ch, tail, &place, &final) == 0 && is_over(ch, &place, tail) &&
+           give_up(ch, &place, final) == 0)
         n++;
-    }
     qr_evict_unlock(ch);
     return n;
 }
