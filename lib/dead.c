@@ -11,12 +11,10 @@
 /* The ack group of that name. Observers may not know it yet. */
 static int find(struct quire *ch, const char *name, struct qr_group **group)
 {
-    int rc = 0;
     if (!ch || !name)
         return QUIRE_EINVAL;
+    int rc = qr_groups_see(ch);
     pthread_mutex_lock(&ch->lock);
-    if (ch->view.read_only)
-        rc = qr_groups_load(ch);
     *group = qr_group_find(ch, name);
     pthread_mutex_unlock(&ch->lock);
     if (rc == 0 && !*group)
@@ -24,21 +22,6 @@ static int find(struct quire *ch, const char *name, struct qr_group **group)
     if (rc == 0 && !qr_group_acks(*group))
         rc = QUIRE_EINVAL;
     return rc;
-}
-
-/* The frame with the lowest page from page_no on: 1, 0 when there is none. */
-static int next_held(struct quire *ch, uint64_t page_no, uint32_t *frame, uint64_t *page)
-{
-    int found = 0;
-    for (uint32_t f = 0; f < ch->frames_cap; f++) {
-        uint64_t p = qr_life_page(qr_load_acquire(&ch->view.life[f])); /* [A6 life] with R6 */
-        if (p < page_no || p >= QR_PAGE_MAX || (found && p >= *page))
-            continue;
-        *page = p;
-        *frame = f;
-        found = 1;
-    }
-    return found;
 }
 
 /* Dead letters of one page, slots from on; up to count. */
@@ -66,8 +49,8 @@ long quire_group_dead(quire_t *ch, const char *name, uint64_t from, uint64_t *po
     int rc = positions || count == 0 ? find(ch, name, &group) : QUIRE_EINVAL;
     if (rc != 0)
         return rc;
-    for (uint64_t p = QUIRE_PAGE_OF(from); n < count && next_held(ch, p, &f, &page.page_no);
-         p = page.page_no + 1) {
+    for (uint64_t p = QUIRE_PAGE_OF(from);
+         n < count && qr_next_held(ch, p, UINT64_MAX, &page.page_no, &f); p = page.page_no + 1) {
         rc = qr_zone_get(ch, group, f, &page.zone);
         page.tag = qr_slot_tag(page.page_no);
         if (rc == QUIRE_ENOENT)

@@ -126,6 +126,31 @@ int qr_groups_load(struct quire *ch)
     return qr_store_group_list(ch->store, load_one, ch);
 }
 
+int qr_groups_see(struct quire *ch)
+{
+    if (!ch->view.read_only)
+        return 0;
+    pthread_mutex_lock(&ch->lock);
+    int rc = qr_groups_load(ch);
+    pthread_mutex_unlock(&ch->lock);
+    return rc;
+}
+
+struct qr_group *qr_group_by_id(struct quire *ch, uint32_t id)
+{
+    uint32_t count = qr_group_count(ch);
+    struct qr_group_list *list = qr_groups(ch);
+    for (uint32_t i = 0; i < count; i++)
+        if (list->group[i]->id == id)
+            return list->group[i];
+    return NULL;
+}
+
+int qr_where_valid(const struct quire_where *where)
+{
+    return where->kind <= QUIRE_TIME && where->reserved == 0;
+}
+
 void qr_groups_free(struct quire *ch)
 {
     uint32_t count = qr_group_count(ch);

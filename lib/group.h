@@ -19,6 +19,11 @@ void qr_groups_free(struct quire *ch);
 int qr_group_join(struct quire *ch, const char *name, const struct quire_where *where,
                   const struct quire_group_options *options, uint32_t handle,
                   struct qr_group **group);
+/* For an observer: the groups that another process has made or deleted. 0 or an error. */
+int qr_groups_see(struct quire *ch);
+struct qr_group *qr_group_by_id(struct quire *ch, uint32_t id);
+/* May a group begin there, as far as the words go? */
+int qr_where_valid(const struct quire_where *where);
 /* NULL when there is none of that name. Under ch->lock. */
 struct qr_group *qr_group_find(struct quire *ch, const char *name);
 /*

@@ -42,16 +42,11 @@ static int begin_with(struct quire *ch, const char *name, struct qr_group **grou
     return QUIRE_ENOENT;
 }
 
-static int where_valid(const struct quire_where *where)
-{
-    return where->kind <= QUIRE_TIME && where->reserved == 0;
-}
-
 int quire_group_create(quire_t *ch, const char *name, const struct quire_where *where,
                        const struct quire_group_options *options)
 {
     where = where ? where : &from_oldest;
-    if (!name || !qr_group_name_valid(name) || !where_valid(where) ||
+    if (!name || !qr_group_name_valid(name) || !qr_where_valid(where) ||
         (options && qr_group_options_check(options) != 0))
         return QUIRE_EINVAL;
     int rc = begin(ch, name);
@@ -92,17 +87,17 @@ int quire_group_delete(quire_t *ch, const char *name)
     int rc = begin_with(ch, name, &group);
     if (rc != 0)
         return rc;
-    rc = is_empty(group) ? qr_store_group_delete(ch->store, name) : QUIRE_EBUSY;
-    if (rc == 0) {
+    int gone = 0;
+    rc = is_empty(group) ? qr_store_group_delete(ch->store, name, &gone) : QUIRE_EBUSY;
+    if (gone) {
         qr_bound_stop(ch);
         qr_store_relaxed(&group->deleted, 1u); /* relaxed: who sees it late is late */
         free_orphans(ch, group);
         qr_bound_settle(ch);
     }
     pthread_mutex_unlock(&ch->lock);
-    if (rc == 0)
-        qr_full_fence(); /* against a sleeper's fence, where membarrier is refused */
-    if (rc == 0)
+    qr_full_fence(); /* against a sleeper's fence, where membarrier is refused */
+    if (gone)
         qr_freed(ch, ch->view.live);
     return rc;
 }
@@ -156,7 +151,7 @@ static int seek(struct quire *ch, struct qr_group *group, const struct quire_whe
 int quire_group_seek(quire_t *ch, const char *name, const struct quire_where *where)
 {
     struct qr_group *group;
-    if (!where || !where_valid(where))
+    if (!where || !qr_where_valid(where))
         return QUIRE_EINVAL;
     int rc = begin_with(ch, name, &group);
     if (rc != 0)

@@ -78,15 +78,6 @@ static void groups_of(struct quire *ch, const struct qr_place *place, struct lis
     }
 }
 
-static void name_group(struct quire *ch, uint32_t id, char *name)
-{
-    uint32_t count = qr_group_count(ch);
-    struct qr_group_list *groups = qr_groups(ch);
-    for (uint32_t i = 0; i < count; i++)
-        if (groups->group[i]->id == id)
-            memcpy(name, groups->group[i]->name, QUIRE_GROUP_NAME_MAX + 1);
-}
-
 static void handles_of(struct quire *ch, uint64_t page_no, struct list *list)
 {
     for (uint32_t i = 0; i < QR_HANDLES; i++) {
@@ -107,25 +98,11 @@ static void handles_of(struct quire *ch, uint64_t page_no, struct list *list)
         uint32_t participant = qr_load_relaxed(&line->participant);
         if (state == QR_HANDLE_RX && participant < QR_PARTICIPANTS)
             holder.pid = qr_load_relaxed(&ch->view.participants[participant].pid);
-        name_group(ch, qr_load_relaxed(&line->group_id), holder.group);
+        struct qr_group *group = qr_group_by_id(ch, qr_load_relaxed(&line->group_id));
+        if (group)
+            memcpy(holder.group, group->name, sizeof(holder.group));
         add(list, &holder);
     }
-}
-
-/* The next page from page_no on that a frame holds. */
-static int next_held(struct quire *ch, uint64_t page_no, uint64_t tail, struct qr_place *place)
-{
-    int found = 0;
-    for (uint32_t f = 0; f < ch->frames_cap; f++) {
-        uint64_t page = qr_life_page(qr_load_acquire(&ch->view.life[f])); /* [A6 life] with R6 */
-        if (page < page_no || page > tail || (found && page >= place->page_no) ||
-            !qr_holds(ch, f, page) || qr_store_frame(ch->store, f, &place->frame) != 0)
-            continue;
-        place->page_no = page;
-        place->frame_id = f;
-        found = 1;
-    }
-    return found && qr_store_frame(ch->store, place->frame_id, &place->frame) == 0;
 }
 
 long quire_holders(quire_t *ch, struct quire_holder *holders, size_t count)
@@ -134,16 +111,15 @@ long quire_holders(quire_t *ch, struct quire_holder *holders, size_t count)
     struct qr_place place = {0};
     if (!ch || (count > 0 && !holders))
         return QUIRE_EINVAL;
-    if (ch->view.read_only) {
-        pthread_mutex_lock(&ch->lock);
-        int rc = qr_groups_load(ch);
-        pthread_mutex_unlock(&ch->lock);
-        if (rc != 0)
-            return rc;
-    }
+    int rc = qr_groups_see(ch);
+    if (rc != 0)
+        return rc;
     uint64_t tail = qr_load_acquire(&ch->view.live->tail_page); /* [A10 tail] pairs with R10 */
-    for (uint64_t page = 0; list.rc == 0 && next_held(ch, page, tail, &place);
-         page = place.page_no + 1) {
+    for (uint64_t p = 0; list.rc == 0 && qr_next_held(ch, p, tail, &place.page_no, &place.frame_id);
+         p = place.page_no + 1) {
+        if (!qr_holds(ch, place.frame_id, place.page_no) ||
+            qr_store_frame(ch->store, place.frame_id, &place.frame) != 0)
+            continue;
         groups_of(ch, &place, &list);
         handles_of(ch, place.page_no, &list);
     }

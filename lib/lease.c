@@ -379,27 +379,13 @@ int qr_lease_finished(struct quire *ch, struct qr_group *group, uint32_t frame, 
     return qr_lease_tag(word) == tag && (qr_lease_acked(word) & want) == want;
 }
 
-/* The frame that holds the page; UINT32_MAX: none. */
-static uint32_t frame_of(const struct quire *ch, uint64_t page_no)
-{
-    uint32_t high = qr_load_relaxed(&((struct quire *)ch)->frames_high); /* relaxed: only grows */
-    /* [A4 directory] pairs with R4. */
-    uint64_t entry = qr_load_acquire(&ch->view.directory[page_no & ch->directory_mask]);
-    if (qr_likely(entry != QR_DIRENT_NONE && qr_dirent_page(entry) == page_no))
-        return qr_dirent_frame(entry);
-    /* The entry may have gone to a later page while this one is still held. */
-    for (uint32_t f = 0; f < high; f++)
-        if (qr_life_page(qr_load_acquire(&ch->view.life[f])) == page_no) /* [A6 life] with R6 */
-            return f;
-    return UINT32_MAX;
-}
-
 int qr_lease_find(struct quire *ch, struct qr_group *group, uint64_t page_no,
                   struct qr_lease_page *page)
 {
-    uint32_t frame = frame_of(ch, page_no);
+    struct qr_place place;
     /* A page that was there at the open may not be at hand yet. */
-    if (frame == UINT32_MAX || qr_zone_get(ch, group, frame, &page->zone) != 0)
+    if (qr_locate_held(ch, page_no, &place) != 0 ||
+        qr_zone_get(ch, group, place.frame_id, &page->zone) != 0)
         return QUIRE_ENOENT;
     page->page_no = page_no;
     page->tag = qr_slot_tag(page_no);

@@ -9,6 +9,7 @@
  */
 #include <lib/account.h>
 #include <lib/evict.h>
+#include <lib/group.h>
 #include <lib/handles.h>
 #include <lib/lease.h>
 #include <lib/recover.h>
@@ -253,16 +254,6 @@ static void settle_pages(struct quire *ch, uint64_t tail, int other_boot)
     }
 }
 
-static struct qr_group *group_by_id(struct quire *ch, uint32_t id)
-{
-    uint32_t count = qr_group_count(ch);
-    struct qr_group_list *list = qr_groups(ch);
-    for (uint32_t i = 0; i < count; i++)
-        if (list->group[i]->id == id)
-            return list->group[i];
-    return NULL;
-}
-
 /* Does the run in the line's intent belong to the line? */
 static int owns_run(struct quire *ch, uint32_t index, struct qr_group *group, uint64_t intent)
 {
@@ -284,7 +275,7 @@ static void settle_line(struct quire *ch, uint32_t index)
 {
     struct qr_handle *line = qr_handle(ch, index);
     uint32_t state = qr_handle_state_of(qr_load_relaxed(&line->state));
-    struct qr_group *group = group_by_id(ch, qr_load_relaxed(&line->group_id));
+    struct qr_group *group = qr_group_by_id(ch, qr_load_relaxed(&line->group_id));
     uint64_t intent = qr_load_relaxed(&line->intent);
     struct qr_holding run;
     qr_handle_holding(ch, index, &run);

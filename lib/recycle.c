@@ -44,6 +44,21 @@ int qr_locate_held(struct quire *ch, uint64_t page_no, struct qr_place *place)
     return rc;
 }
 
+int qr_next_held(const struct quire *ch, uint64_t from, uint64_t last, uint64_t *page_no,
+                 uint32_t *frame)
+{
+    int found = 0;
+    for (uint32_t f = 0; f < ch->frames_cap; f++) {
+        uint64_t page = qr_life_page(qr_load_acquire(&ch->view.life[f])); /* [A6 life] with R6 */
+        if (page < from || page > last || page >= QR_PAGE_MAX || (found && page >= *page_no))
+            continue;
+        *page_no = page;
+        *frame = f;
+        found = 1;
+    }
+    return found;
+}
+
 int qr_complete(const struct qr_frame *frame, uint64_t page_no, uint32_t final)
 {
     uint32_t tag = qr_slot_tag(page_no);

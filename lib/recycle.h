@@ -12,6 +12,11 @@ int64_t qr_final(const struct qr_frame *frame, uint64_t page_no);
 /* As qr_locate, of a page that is held though the directory may have forgotten it. */
 int qr_locate_held(struct quire *ch, uint64_t page_no, struct qr_place *place);
 
+/* The lowest page of [from, last] that a frame holds: 1, and *page_no and *frame; 0: there is none.
+ */
+int qr_next_held(const struct quire *ch, uint64_t from, uint64_t last, uint64_t *page_no,
+                 uint32_t *frame);
+
 /* 1 when every slot below final is published or void. */
 int qr_complete(const struct qr_frame *frame, uint64_t page_no, uint32_t final);
 

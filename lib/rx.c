@@ -491,8 +491,7 @@ int quire_rx_subscribe(quire_t *ch, const char *name, const struct quire_where *
         return QUIRE_EINVAL;
     *out = NULL;
     where = where ? where : &oldest;
-    if (!qr_group_name_valid(name) || check_options(options) != 0 || where->kind > QUIRE_TIME ||
-        where->reserved != 0)
+    if (!qr_group_name_valid(name) || check_options(options) != 0 || !qr_where_valid(where))
         return QUIRE_EINVAL;
     if (ch->view.read_only)
         return QUIRE_ERDONLY;

@@ -387,18 +387,6 @@ static long ack_slots(struct quire_rx *rx, uint64_t page_no, uint32_t from, uint
     return n;
 }
 
-/* The lowest page that any frame holds. */
-static uint64_t lowest_held(struct quire *ch)
-{
-    uint32_t high = qr_load_relaxed(&ch->frames_high); /* relaxed: a bound that only grows */
-    uint64_t lowest = QR_PAGE_MAX;
-    for (uint32_t f = 0; f < high; f++) {
-        uint64_t page = qr_life_page(qr_load_acquire(&ch->view.life[f])); /* [A6 life] with R6 */
-        lowest = page < lowest ? page : lowest;
-    }
-    return lowest;
-}
-
 long quire_rx_ack_range(quire_rx_t *rx, uint64_t first, uint64_t last)
 {
     if (!rx || !qr_group_acks(rx->group) || first > last)
@@ -406,10 +394,9 @@ long quire_rx_ack_range(quire_rx_t *rx, uint64_t first, uint64_t last)
     uint64_t tail = qr_load_acquire(&rx->channel->view.live->tail_page); /* [A10 tail] with R10 */
     uint64_t page = QUIRE_PAGE_OF(first);
     long n = 0;
-    if (page < QUIRE_PAGE_OF(last)) {
-        uint64_t lowest = lowest_held(rx->channel);
-        page = page > lowest ? page : lowest;
-    }
+    uint32_t frame;
+    if (page < QUIRE_PAGE_OF(last) && !qr_next_held(rx->channel, page, tail, &page, &frame))
+        return 0;
     for (; page <= QUIRE_PAGE_OF(last) && page <= tail; page++) {
         uint32_t from = page == QUIRE_PAGE_OF(first) ? QUIRE_SLOT_OF(first) : 0;
         uint32_t to = page == QUIRE_PAGE_OF(last) ? QUIRE_SLOT_OF(last) + 1 : QUIRE_MESSAGES_MAX;
@@ -504,9 +491,12 @@ long quire_rx_ack_first(quire_rx_t *rx, size_t count)
         return QUIRE_EINVAL;
     struct quire *ch = rx->channel;
     uint64_t tail = qr_load_acquire(&ch->view.live->tail_page); /* [A10 tail] pairs with R10 */
-    uint64_t first = rx->first_lease, lowest = lowest_held(ch);
-    uint64_t p = QUIRE_PAGE_OF(first) > lowest ? QUIRE_PAGE_OF(first) : lowest, begin = p;
+    uint64_t first = rx->first_lease, p = QUIRE_PAGE_OF(first);
+    uint32_t frame;
     size_t n = 0;
+    if (!qr_next_held(ch, p, tail, &p, &frame))
+        return 0;
+    uint64_t begin = p;
     for (; p <= tail && n < count; p++) {
         struct qr_lease_page page;
         uint32_t i = p == QUIRE_PAGE_OF(first) ? QUIRE_SLOT_OF(first) / QR_LEASE_SLOTS : 0;

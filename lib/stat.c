@@ -68,17 +68,6 @@ static uint32_t count_handles(struct quire *ch)
     return n;
 }
 
-/* Another process makes groups; an observer looks for new ones. */
-static int see_groups(struct quire *ch)
-{
-    if (!ch->view.read_only)
-        return 0;
-    pthread_mutex_lock(&ch->lock);
-    int rc = qr_groups_load(ch);
-    pthread_mutex_unlock(&ch->lock);
-    return rc;
-}
-
 /* Claims of all pages up to the tail. */
 static uint64_t messages(struct quire *ch, uint64_t tail)
 {
@@ -123,7 +112,7 @@ int quire_stat(quire_t *ch, struct quire_stat *s)
 {
     if (!ch || !s)
         return QUIRE_EINVAL;
-    int rc = see_groups(ch);
+    int rc = qr_groups_see(ch);
     if (rc != 0)
         return rc;
     struct qr_live *live = ch->view.live;
@@ -290,7 +279,7 @@ long quire_stat_groups(quire_t *ch, struct quire_group_stat *stats, size_t count
 {
     if (!ch || (count > 0 && !stats))
         return QUIRE_EINVAL;
-    int rc = see_groups(ch);
+    int rc = qr_groups_see(ch);
     if (rc != 0)
         return rc;
     uint32_t known = qr_group_count(ch);
@@ -307,15 +296,6 @@ long quire_stat_groups(quire_t *ch, struct quire_group_stat *stats, size_t count
         memcpy(stats, all, (n < count ? n : count) * sizeof(*all));
     free(all);
     return n;
-}
-
-static void group_name(struct quire *ch, uint32_t id, char *name)
-{
-    uint32_t count = qr_group_count(ch);
-    struct qr_group_list *list = qr_groups(ch);
-    for (uint32_t i = 0; i < count; i++)
-        if (list->group[i]->id == id)
-            memcpy(name, list->group[i]->name, sizeof(list->group[i]->name));
 }
 
 static int stat_handle(struct quire *ch, uint32_t index, struct quire_handle_stat *s)
@@ -345,7 +325,10 @@ static int stat_handle(struct quire *ch, uint32_t index, struct quire_handle_sta
         s->page_no = run.stand - 1;
     else if (run.n > 0)
         s->page_no = QUIRE_PAGE_OF(run.start);
-    group_name(ch, qr_load_relaxed(&line->group_id), s->group); /* relaxed: as above */
+    /* relaxed: ordered by the state */
+    struct qr_group *group = qr_group_by_id(ch, qr_load_relaxed(&line->group_id));
+    if (group)
+        memcpy(s->group, group->name, sizeof(s->group));
     return 1;
 }
 

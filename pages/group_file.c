@@ -209,25 +209,28 @@ static int delete_memory(struct qr_store *store, const char *name)
     return 0;
 }
 
-static int delete_file(struct qr_store *store, const char *name)
+static int delete_file(struct qr_store *store, const char *name, int *gone)
 {
     char final[QR_GROUP_FILE_SIZE];
     file_name(final, name);
     int rc = qr_io_unlink(store->groups_fd, final);
     if (rc < 0)
         return rc == -ENOENT ? QUIRE_ENOENT : rc;
-    /* Not on the disk yet it may come back after a power loss, and no harm is done. */
+    *gone = 1;
     return qr_io_fsync(store->groups_fd);
 }
 
-int qr_store_group_delete(struct qr_store *store, const char *name)
+int qr_store_group_delete(struct qr_store *store, const char *name, int *gone)
 {
+    *gone = 0;
     if (store->view.read_only)
         return QUIRE_ERDONLY;
     if (!qr_group_name_valid(name))
         return QUIRE_ENOENT;
     pthread_mutex_lock(&store->group_lock);
-    int rc = store->view.directory_backed ? delete_file(store, name) : delete_memory(store, name);
+    int rc =
+        store->view.directory_backed ? delete_file(store, name, gone) : delete_memory(store, name);
+    *gone |= rc == 0;
     pthread_mutex_unlock(&store->group_lock);
     return qr_store_error(rc);
 }

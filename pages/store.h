@@ -200,8 +200,9 @@ int qr_store_frame_whole(struct qr_store *store, uint32_t frame);
 int qr_store_group_create(struct qr_store *store, const char *name, uint32_t group_id,
                           const struct qr_group_traits *traits, struct qr_group_map *map);
 int qr_store_group_open(struct qr_store *store, const char *name, struct qr_group_map *map);
-/* Takes the group's name away; what is mapped stays. QUIRE_ENOENT, QUIRE_EPERM, -errno. */
-int qr_store_group_delete(struct qr_store *store, const char *name);
+/* Takes the group's name away; what is mapped stays. QUIRE_ENOENT, QUIRE_EPERM, -errno. *gone: it
+ * is away, also when what follows fails: that this outlives a power loss. */
+int qr_store_group_delete(struct qr_store *store, const char *name, int *gone);
 void qr_store_group_close(struct qr_store *store, struct qr_group_map *map);
 /* Calls each(context, name) for every group file until it returns non-zero, which is returned.
  * each may open and make groups. Files that name no group are passed over. */

@@ -75,7 +75,8 @@ QUIRE_API QUIRE_MUST_CHECK int quire_group_create(quire_t *channel, const char *
 /*
  * Deletes a group and its file: what it held is free, its place is forgotten. A group of the same
  * name may be made anew at once. What it took of memory is kept until the channel is closed.
- * Returns 0; QUIRE_ENOENT; QUIRE_EBUSY (it has members); QUIRE_EPERM; -errno.
+ * Returns 0; QUIRE_ENOENT; QUIRE_EBUSY (it has members); QUIRE_EPERM; -errno, of a sync (-EIO) when
+ * the group is gone and may come back after a power loss.
  */
 QUIRE_API QUIRE_MUST_CHECK int quire_group_delete(quire_t *channel, const char *group);
 
