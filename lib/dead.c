@@ -78,7 +78,10 @@ static int find_dead(struct quire *ch, const char *name, uint64_t position, stru
     if (n == 0 || one != position)
         return QUIRE_ENOLEASE;
     int rc = find(ch, name, group);
-    return rc == 0 ? qr_lease_find(ch, *group, QUIRE_PAGE_OF(position), page) : rc;
+    /* Acknowledged meanwhile, its page may be gone: no dead letter, but the group there is. */
+    if (rc == 0 && qr_lease_find(ch, *group, QUIRE_PAGE_OF(position), page) != 0)
+        rc = QUIRE_ENOLEASE;
+    return rc;
 }
 
 int quire_group_requeue(quire_t *ch, const char *name, uint64_t position)
