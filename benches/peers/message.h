@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the messages hold, and how a consumer proves that it got them. Every cache line of a
+ * message carries its id, the words between are the same in all messages: so a line of another
+ * message is seen at once, and any other damage in the sum. Text is compared byte by byte.
+ *
+ * Filling and checking is part of every figure: callers pass the size as a constant.
+ */
+#ifndef BENCH_PEER_MESSAGE_H
+#define BENCH_PEER_MESSAGE_H
+
+#include <benches/peers/peer.h>
+#include <benches/peers/trace.h>
+#include <string.h>
+
+/* id: producer in the high bits, its messages counted below. */
+#define PEER_ID_BITS           40
+#define PEER_ID(producer, seq) ((uint64_t)(producer) << PEER_ID_BITS | (uint64_t)(seq))
+#define PEER_ID_STOP           UINT64_MAX
+#define PEER_SEQ(id)           ((id) & ((1ull << PEER_ID_BITS) - 1))
+#define PEER_MIX               0x9e3779b97f4a7c15ull
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Once for each buffer: the words that stay. */
+void peer_prepare(uint64_t *words, uint32_t size);
+/* What sum the messages first.. of one producer must yield. */
+uint64_t peer_expected(uint64_t first, uint64_t count, uint32_t size);
+
+#ifdef __cplusplus
+}
+#endif
+
+PEER_INLINE void peer_fill(uint64_t *words, uint64_t id, uint32_t size)
+{
+    for (uint32_t i = 0; i < size / 8; i += 8) {
+        words[i] = id + i;
+        words[i + 1] = (id + i) ^ PEER_MIX;
+    }
+}
+
+/* The next message of mixed text, id in front. */
+PEER_INLINE const void *peer_text(const struct peer_source *source, uint64_t id, uint32_t *size)
+{
+    const struct trace_entry *entry = trace_entry(PEER_SEQ(id));
+    unsigned char *at = source->text + entry->offset;
+
+    memcpy(at, &id, sizeof(id));
+    *size = entry->size;
+    return at;
+}
+
+PEER_INLINE void peer_tally_text(struct peer_tally *tally, const void *data, uint32_t size,
+                                 uint64_t id)
+{
+    const struct trace_entry *entry = trace_entry(PEER_SEQ(id));
+
+    if (size != entry->size ||
+        memcmp((const unsigned char *)data + sizeof(id), trace_text() + entry->offset + sizeof(id),
+               size - sizeof(id)) != 0)
+        tally->wrong |= 1;
+    tally->sum += id * PEER_MIX;
+}
+
+PEER_INLINE void peer_tally_words(struct peer_tally *tally, const uint64_t *words, uint32_t size,
+                                  uint64_t id)
+{
+    uint64_t sum = 0, wrong = 0;
+
+    for (uint32_t i = 0; i < size / 8; i += 8)
+        wrong |= (words[i] ^ (id + i)) | (words[i + 1] ^ ((id + i) ^ PEER_MIX));
+    for (uint32_t i = 0; i < size / 8; i++)
+        sum += words[i];
+    tally->sum += sum;
+    tally->wrong |= wrong;
+}
+
+/* Takes one message into account; size is what the run asked for, got what came. 1: the stop. */
+PEER_INLINE int peer_tally_add(struct peer_tally *tally, const void *data, uint32_t got,
+                               uint32_t size)
+{
+    uint64_t id;
+
+    memcpy(&id, data, sizeof(id));
+    if (id == PEER_ID_STOP)
+        return 1;
+    if (size == PEER_MIXED)
+        peer_tally_text(tally, data, got, id);
+    else
+        peer_tally_words(tally, (const uint64_t *)data, size, id);
+    if (size != PEER_MIXED && got != size)
+        tally->wrong |= 1;
+    if (tally->ordered) {
+        uint64_t *next = &tally->next[(id >> PEER_ID_BITS) % PEER_THREADS_MAX];
+        tally->wrong |= PEER_SEQ(id) < *next;
+        *next = PEER_SEQ(id) + 1;
+    }
+    tally->last = id;
+    return 0;
+}
+
+#endif
