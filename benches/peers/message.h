@@ -64,16 +64,35 @@ PEER_INLINE void peer_tally_text(struct peer_tally *tally, const void *data, uin
     tally->sum += id * PEER_MIX;
 }
 
+/* Two words of a message, wherever it lies. */
+typedef uint64_t peer_pair __attribute__((vector_size(16), aligned(8), may_alias));
+
+/* The sum of all words. Four sums at a time: with one, adding would take longer than copying. */
+PEER_INLINE uint64_t peer_sum(const uint64_t *words, uint32_t size)
+{
+    peer_pair a = {0}, b = {0}, c = {0}, d = {0};
+    uint32_t i = 0;
+
+    for (; i + 8 <= size / 8; i += 8) {
+        a += *(const peer_pair *)(words + i);
+        b += *(const peer_pair *)(words + i + 2);
+        c += *(const peer_pair *)(words + i + 4);
+        d += *(const peer_pair *)(words + i + 6);
+    }
+    for (; i < size / 8; i += 2)
+        a += *(const peer_pair *)(words + i);
+    a += b + c + d;
+    return a[0] + a[1];
+}
+
 PEER_INLINE void peer_tally_words(struct peer_tally *tally, const uint64_t *words, uint32_t size,
                                   uint64_t id)
 {
-    uint64_t sum = 0, wrong = 0;
+    uint64_t wrong = 0;
 
     for (uint32_t i = 0; i < size / 8; i += 8)
         wrong |= (words[i] ^ (id + i)) | (words[i + 1] ^ ((id + i) ^ PEER_MIX));
-    for (uint32_t i = 0; i < size / 8; i++)
-        sum += words[i];
-    tally->sum += sum;
+    tally->sum += peer_sum(words, size);
     tally->wrong |= wrong;
 }
 

@@ -130,18 +130,26 @@ int workload_fanout(const struct peer_run *run, struct workload_result *result)
 
 /* --- one thread: messages are sent, then received ------------------------------------------- */
 
-#define BLOCK 512u
+#define BLOCK_BYTES 65536u /* sent before they are received: they stay in the nearest cache */
+#define BLOCK_MIN   64u
+
+static uint32_t block_of(const struct peer_run *run)
+{
+    uint32_t block = BLOCK_BYTES / (run->size == PEER_MIXED ? 512 : run->size);
+    return block > BLOCK_MIN ? block : BLOCK_MIN;
+}
 
 static int one_block(struct crew *crew, void *from, void *to)
 {
+    uint32_t block = block_of(crew->run);
     struct peer_source *source = &crew->producer[0].source;
     struct peer_tally *tally = crew->consumer[0].tally;
     int rc = 0;
 
-    source->end = source->id + BLOCK;
+    source->end = source->id + block;
     while (source->id != source->end && rc == 0)
         rc = crew->peer->produce(from, source);
-    tally->limit = tally->count + BLOCK;
+    tally->limit = tally->count + block;
     return rc == 0 ? crew->peer->consume(to, tally) : rc;
 }
 
@@ -167,7 +175,7 @@ int workload_one(const struct peer_run *run, struct workload_result *result)
 
     if (run->producers != 1 || run->consumers != 1 || run->groups != 1)
         return peer_fail("one: one thread is both", -EINVAL);
-    if (run->capacity < BLOCK)
+    if (run->capacity < block_of(run))
         return peer_fail("one: the capacity is too small", -EINVAL);
     if (run->pinned && peer_pin(0) != 0)
         return -EINVAL;
