@@ -72,14 +72,14 @@ PEER_INLINE int peer_produce_singles(void *handle, struct peer_source *source, u
 PEER_INLINE int peer_produce_batches(void *handle, struct peer_source *source, uint32_t size,
                                      const struct peer_calls *calls)
 {
-    static __thread uint64_t words[PEER_BATCH_MAX][PEER_SIZE_MAX / 8];
+    static __thread uint64_t words[PEER_ROOM / 8];
     struct peer_vec vec[PEER_BATCH_MAX];
     int rc = 0;
 
     for (uint32_t i = 0; i < source->batch; i++) {
-        vec[i].data = words[i];
+        vec[i].data = words + i * peer_stride(size) / 8;
         vec[i].size = size;
-        peer_prepare(words[i], size);
+        peer_prepare(words + i * peer_stride(size) / 8, size);
     }
     do {
         uint32_t n = peer_chunk(source, source->batch);
@@ -89,7 +89,7 @@ PEER_INLINE int peer_produce_batches(void *handle, struct peer_source *source, u
                 vec[i].data = peer_text(source, source->id + i, &length);
                 vec[i].size = length;
             } else {
-                peer_fill(words[i], source->id + i, size);
+                peer_fill(words + i * peer_stride(size) / 8, source->id + i, size);
             }
         }
         rc = calls->send_n(handle, vec, n);

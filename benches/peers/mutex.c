@@ -61,10 +61,10 @@ PEER_INLINE int recv_one(void *handle, struct peer_msg *msg, struct peer_tally *
         pthread_cond_wait(&ring->filled, &ring->lock);
     const unsigned char *cell = ring->bytes + ring->head++ % ring->cells * ring->stride;
     memcpy(&msg->size, cell, sizeof(msg->size));
-    memcpy(tally->copy[0], cell + 8, msg->size);
+    memcpy(tally->room, cell + 8, msg->size);
     pthread_mutex_unlock(&ring->lock);
     pthread_cond_signal(&ring->freed);
-    msg->data = tally->copy[0];
+    msg->data = tally->room;
     return 0;
 }
 

@@ -22,6 +22,10 @@ extern "C" {
 #define PEER_SIZE_MAX    4096u
 #define PEER_MIXED       0u /* a size: real text, each message as long as it is */
 
+/* For the messages of a batch side by side: those of 4096 bytes a line apart, so that they do not
+ * fall into the same sets of the caches. */
+#define PEER_ROOM (PEER_BATCH_MAX * (PEER_SIZE_MAX + 64u))
+
 enum peer_wait { PEER_BUSY = 0, PEER_YIELD = 1, PEER_BLOCK = 2 };
 
 enum peer_trait {
@@ -75,9 +79,20 @@ struct peer_tally {
     uint32_t size;
     uint32_t batch;
     uint32_t ordered;
-    /* For queues that copy out. */
-    unsigned char copy[PEER_BATCH_MAX][PEER_SIZE_MAX] __attribute__((aligned(128)));
+    unsigned char room[PEER_ROOM] __attribute__((aligned(128))); /* see peer_copy */
 };
+
+/* Bytes from one message of a batch to the next. */
+PEER_INLINE uint32_t peer_stride(uint32_t size)
+{
+    return size == PEER_MIXED || size >= 4096 ? PEER_SIZE_MAX + 64u : size;
+}
+
+/* Where a queue that copies out puts the i-th message of a batch. size is that of the run. */
+PEER_INLINE unsigned char *peer_copy(struct peer_tally *tally, uint32_t i, uint32_t size)
+{
+    return tally->room + i * peer_stride(size);
+}
 
 struct peer {
     const char *name;

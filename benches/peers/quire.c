@@ -25,6 +25,19 @@ static int fail(const char *what, int code)
     return code < 0 ? code : -EIO;
 }
 
+#define PAGES 16u
+
+/* Room for as many messages as the other queues have. */
+static void room_for(const struct peer_run *run, struct quire_options *options)
+{
+    uint64_t size = run->size == PEER_MIXED ? TRACE_SIZE_MAX : run->size;
+    uint32_t each = run->capacity / PAGES > 16 ? run->capacity / PAGES : 16;
+
+    options->max_pages = PAGES;
+    options->max_messages = each < 65535 ? each : 65535;
+    options->page_size = (each * (size + 8) + 4095) / 4096 * 4096;
+}
+
 static int open_with(const struct peer_run *run, struct quire_options *options, int file,
                      void **out)
 {
@@ -35,6 +48,7 @@ static int open_with(const struct peer_run *run, struct quire_options *options, 
     if (!queue)
         return peer_fail("memory", -ENOMEM);
     options->wait = waits[run->wait];
+    room_for(run, options);
     if (file) {
         options->flags = QUIRE_CREATE | QUIRE_EXCLUSIVE;
         snprintf(queue->path, sizeof(queue->path), "%s/peer-%u", run->dir, number++);
