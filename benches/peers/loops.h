@@ -13,9 +13,12 @@ struct peer_vec {
     size_t size; /* as struct quire_vec has it: that family passes these on */
 };
 
+/* As struct quire_msg begins, and as large. */
 struct peer_msg {
     const void *data;
     uint32_t size;
+    uint32_t unused;
+    uint64_t more;
 };
 
 struct peer_calls {

@@ -139,6 +139,13 @@ static int consumer(void *opaque, uint32_t group, void **out)
     return rc == 0 ? 0 : fail("quire_rx_subscribe", rc);
 }
 
+_Static_assert(sizeof(struct peer_msg) == sizeof(struct quire_msg) &&
+                   offsetof(struct peer_msg, data) == offsetof(struct quire_msg, data) &&
+                   offsetof(struct peer_msg, size) == offsetof(struct quire_msg, size) &&
+                   sizeof(struct peer_vec) == sizeof(struct quire_vec) &&
+                   offsetof(struct peer_vec, size) == offsetof(struct quire_vec, size),
+               "messages and vectors are handed on as they are");
+
 PEER_INLINE int send_one(void *handle, const void *data, uint32_t size)
 {
     int rc = quire_tx_send(((struct handle *)handle)->tx, data, size);
@@ -148,22 +155,16 @@ PEER_INLINE int send_one(void *handle, const void *data, uint32_t size)
 PEER_INLINE int recv_one(void *handle, struct peer_msg *out, struct peer_tally *tally)
 {
     quire_rx_t *rx = ((struct handle *)handle)->rx;
-    struct quire_msg msg;
     int rc;
 
     (void)tally;
-    while ((rc = quire_rx_recv(rx, &msg)) == QUIRE_PAGE_END)
+    while ((rc = quire_rx_recv(rx, (struct quire_msg *)out)) == QUIRE_PAGE_END)
         quire_rx_next_page(rx);
-    out->data = msg.data;
-    out->size = msg.size;
     return rc == 0 ? 0 : fail("quire_rx_recv", rc);
 }
 
 PEER_INLINE int send_many(void *handle, const struct peer_vec *vec, uint32_t n)
 {
-    _Static_assert(sizeof(struct peer_vec) == sizeof(struct quire_vec) &&
-                       offsetof(struct peer_vec, size) == offsetof(struct quire_vec, size),
-                   "vectors are handed on");
     long sent = quire_tx_send_batch(((struct handle *)handle)->tx, (const struct quire_vec *)vec, n,
                                     QUIRE_FOREVER);
     return sent == (long)n ? 0 : fail("quire_tx_send_batch", (int)sent);
@@ -173,14 +174,12 @@ PEER_INLINE int recv_many(void *handle, struct peer_msg *out, uint32_t most,
                           struct peer_tally *tally)
 {
     quire_rx_t *rx = ((struct handle *)handle)->rx;
-    struct quire_msg msgs[PEER_BATCH_MAX];
     long n;
 
     (void)tally;
-    while ((n = quire_rx_recv_batch(rx, msgs, most, QUIRE_FOREVER)) == QUIRE_PAGE_END)
+    while ((n = quire_rx_recv_batch(rx, (struct quire_msg *)out, most, QUIRE_FOREVER)) ==
+           QUIRE_PAGE_END)
         quire_rx_next_page(rx);
-    for (long i = 0; i < n; i++)
-        out[i] = (struct peer_msg){msgs[i].data, msgs[i].size};
     return n > 0 ? (int)n : fail("quire_rx_recv_batch", (int)n);
 }
 

@@ -86,7 +86,8 @@ PEER_INLINE int recv_one(void *handle, struct peer_msg *msg, struct peer_tally *
     reader->cell = claim(reader->ring, &reader->ring->head, 1, &at);
     reader->turn = at + reader->ring->mask + 1;
     memcpy(&length, reader->cell + 1, sizeof(length));
-    *msg = (struct peer_msg){reader->cell + 2, (uint32_t)length};
+    msg->data = reader->cell + 2;
+    msg->size = (uint32_t)length;
     return 0;
 }
 
