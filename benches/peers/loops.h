@@ -21,12 +21,18 @@ struct peer_msg {
     uint64_t more;
 };
 
+PEER_INLINE void peer_msg_set(struct peer_msg *msg, const void *data, uint32_t size)
+{
+    msg->data = data;
+    msg->size = size;
+}
+
 struct peer_calls {
     /* Waits for room. 0, or a negative code. */
     int (*send)(void *handle, const void *data, uint32_t size);
     /* Waits for a message; valid until done or the next call. tally->copy is room for copies. */
     int (*recv)(void *handle, struct peer_msg *msg, struct peer_tally *tally);
-    /* All n. NULL: there is no such call. */
+    /* All n; those of one fixed size lie side by side from vec[0] on. NULL: no such call. */
     int (*send_n)(void *handle, const struct peer_vec *vec, uint32_t n);
     /* At least one, at most n: how many. */
     int (*recv_n)(void *handle, struct peer_msg *msgs, uint32_t n, struct peer_tally *tally);
@@ -75,14 +81,14 @@ PEER_INLINE int peer_produce_singles(void *handle, struct peer_source *source, u
 PEER_INLINE int peer_produce_batches(void *handle, struct peer_source *source, uint32_t size,
                                      const struct peer_calls *calls)
 {
-    static __thread uint64_t words[PEER_ROOM / 8];
+    static __thread uint64_t words[PEER_ROOM / 8] __attribute__((aligned(128)));
     struct peer_vec vec[PEER_BATCH_MAX];
     int rc = 0;
 
     for (uint32_t i = 0; i < source->batch; i++) {
-        vec[i].data = words + i * peer_stride(size) / 8;
+        vec[i].data = words + i * (size / 8);
         vec[i].size = size;
-        peer_prepare(words + i * peer_stride(size) / 8, size);
+        peer_prepare(words + i * (size / 8), size);
     }
     do {
         uint32_t n = peer_chunk(source, source->batch);
@@ -92,7 +98,7 @@ PEER_INLINE int peer_produce_batches(void *handle, struct peer_source *source, u
                 vec[i].data = peer_text(source, source->id + i, &length);
                 vec[i].size = length;
             } else {
-                peer_fill(words + i * peer_stride(size) / 8, source->id + i, size);
+                peer_fill(words + i * (size / 8), source->id + i, size);
             }
         }
         rc = calls->send_n(handle, vec, n);

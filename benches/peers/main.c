@@ -241,7 +241,7 @@ static void print(const struct peer_run *run, const struct workload_result *resu
            "\"groups\":%u,\"size\":\"%s\",\"batch\":%u,\"wait\":\"%s\",\"pinned\":%s,"
            "\"capacity\":%u,\"messages\":%llu,\"seconds\":%.6f,\"rate\":%.6g,\"verified\":true",
            run->peer->name, run->workload, run->producers, run->consumers, run->groups, size,
-           run->batch, waits[run->wait], run->pinned ? "true" : "false", run->capacity,
+           run->batch, waits[run->wait], run->pinned ? "true" : "false", peer_capacity(run),
            (unsigned long long)result->messages, result->seconds, result->rate);
     for (const struct workload_extra *extra = result->extra; extra->key; extra++)
         printf(",\"%s\":%.6g", extra->key, extra->value);

@@ -32,11 +32,6 @@ int mutex_open(const struct peer_run *run, void **out)
     return 0;
 }
 
-void mutex_close(void *queue)
-{
-    free(queue);
-}
-
 PEER_INLINE int send_one(void *handle, const void *data, uint32_t size)
 {
     struct ring *ring = handle;
@@ -61,21 +56,12 @@ PEER_INLINE int recv_one(void *handle, struct peer_msg *msg, struct peer_tally *
         pthread_cond_wait(&ring->filled, &ring->lock);
     const unsigned char *cell = ring->bytes + ring->head++ % ring->cells * ring->stride;
     memcpy(&msg->size, cell, sizeof(msg->size));
-    memcpy(tally->room, cell + 8, msg->size);
+    memcpy(tally->copy, cell + 8, msg->size);
     pthread_mutex_unlock(&ring->lock);
     pthread_cond_signal(&ring->freed);
-    msg->data = tally->room;
+    msg->data = tally->copy;
     return 0;
 }
 
 static const struct peer_calls calls = {send_one, recv_one, NULL, NULL, NULL};
-
-int mutex_produce(void *handle, struct peer_source *source)
-{
-    return peer_produce_any(handle, source, &calls);
-}
-
-int mutex_consume(void *handle, struct peer_tally *tally)
-{
-    return peer_consume_any(handle, tally, &calls);
-}
+REFERENCE_LOOPS(mutex, calls)

@@ -22,9 +22,7 @@ extern "C" {
 #define PEER_SIZE_MAX    4096u
 #define PEER_MIXED       0u /* a size: real text, each message as long as it is */
 
-/* For the messages of a batch side by side: those of 4096 bytes a line apart, so that they do not
- * fall into the same sets of the caches. */
-#define PEER_ROOM (PEER_BATCH_MAX * (PEER_SIZE_MAX + 64u))
+#define PEER_ROOM (PEER_BATCH_MAX * PEER_SIZE_MAX) /* bytes of a batch */
 
 enum peer_wait { PEER_BUSY = 0, PEER_YIELD = 1, PEER_BLOCK = 2 };
 
@@ -79,28 +77,16 @@ struct peer_tally {
     uint32_t size;
     uint32_t batch;
     uint32_t ordered;
-    unsigned char room[PEER_ROOM] __attribute__((aligned(128))); /* see peer_copy */
+    unsigned char copy[PEER_ROOM] __attribute__((aligned(128))); /* for queues that copy out */
 };
-
-/* Bytes from one message of a batch to the next. */
-PEER_INLINE uint32_t peer_stride(uint32_t size)
-{
-    return size == PEER_MIXED || size >= 4096 ? PEER_SIZE_MAX + 64u : size;
-}
-
-/* Where a queue that copies out puts the i-th message of a batch. size is that of the run. */
-PEER_INLINE unsigned char *peer_copy(struct peer_tally *tally, uint32_t i, uint32_t size)
-{
-    return tally->room + i * peer_stride(size);
-}
 
 struct peer {
     const char *name;
     uint32_t size; /* the only one this entry is for; PEER_ANY: all */
     unsigned traits;
     /* All that return int: 0, or a negative code after a line on stderr. */
-    int (*open)(const struct peer_run *run, void **queue);
-    void (*close)(void *queue); /* and all handles */
+    int (*open)(const struct peer_run *run, void **queue); /* or WORKLOAD_SKIPPED */
+    void (*close)(void *queue);                            /* and all handles */
     /* A handle for one thread. NULL: the queue itself is every thread's handle. */
     int (*producer)(void *queue, void **handle);
     int (*consumer)(void *queue, uint32_t group, void **handle);
@@ -125,6 +111,9 @@ int peer_fail(const char *what, int code);
 uint64_t peer_now_ns(void);
 int peer_pin(unsigned index);
 unsigned peer_cpus(void);
+/* In open, where it is less than was asked for: how many messages the queue holds. */
+void peer_holds(uint64_t messages);
+uint32_t peer_capacity(const struct peer_run *run); /* what is true of it */
 /* One step of waiting for something that another thread does. */
 void peer_pause(enum peer_wait wait);
 

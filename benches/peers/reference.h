@@ -5,16 +5,24 @@
 
 #include <benches/peers/peer.h>
 
+/* The loops around the calls of one of them; free closes it. */
+#define REFERENCE_LOOPS(name, calls)                             \
+    int name##_produce(void *handle, struct peer_source *source) \
+    {                                                            \
+        return peer_produce_any(handle, source, &(calls));       \
+    }                                                            \
+    int name##_consume(void *handle, struct peer_tally *tally)   \
+    {                                                            \
+        return peer_consume_any(handle, tally, &(calls));        \
+    }
+
 /* A bounded ring after D. Vyukov, payload in the cell. */
 int vyukov_open(const struct peer_run *run, void **queue);
-void vyukov_close(void *queue);
-int vyukov_consumer(void *queue, uint32_t group, void **handle);
 int vyukov_produce(void *handle, struct peer_source *source);
 int vyukov_consume(void *handle, struct peer_tally *tally);
 
 /* A ring under one mutex, with two conditions. */
 int mutex_open(const struct peer_run *run, void **queue);
-void mutex_close(void *queue);
 int mutex_produce(void *handle, struct peer_source *source);
 int mutex_consume(void *handle, struct peer_tally *tally);
 

@@ -49,6 +49,18 @@ int peer_pin(unsigned index)
                                                         : peer_fail("sched_setaffinity", -errno);
 }
 
+static uint64_t held_at_most = UINT64_MAX;
+
+void peer_holds(uint64_t messages)
+{
+    held_at_most = messages < held_at_most ? messages : held_at_most;
+}
+
+uint32_t peer_capacity(const struct peer_run *run)
+{
+    return run->capacity < held_at_most ? run->capacity : (uint32_t)held_at_most;
+}
+
 void peer_pause(enum peer_wait wait)
 {
     if (wait == PEER_YIELD)

@@ -15,11 +15,7 @@ struct ring {
     _Alignas(128) qr_atomic_u64 cells[];
 };
 
-struct reader {
-    struct ring *ring;
-    qr_atomic_u64 *cell; /* being read */
-    uint64_t turn;       /* of the cell afterwards */
-};
+static __thread qr_atomic_u64 *reading; /* a cell: a thread reads no more than one at a time */
 
 int vyukov_open(const struct peer_run *run, void **out)
 {
@@ -35,77 +31,46 @@ int vyukov_open(const struct peer_run *run, void **out)
     return 0;
 }
 
-void vyukov_close(void *queue)
-{
-    free(queue);
-}
-
-int vyukov_consumer(void *queue, uint32_t group, void **handle)
-{
-    struct reader *reader = *handle = calloc(1, sizeof(*reader));
-
-    (void)group;
-    if (!reader)
-        return peer_fail("memory", -ENOMEM);
-    reader->ring = queue;
-    return 0;
-}
-
 /* Claims the next cell of one end, whose turn is ahead of its index; waits for that turn. */
-static qr_atomic_u64 *claim(struct ring *ring, qr_atomic_u64 *end, uint64_t ahead, uint64_t *at)
+static qr_atomic_u64 *claim(struct ring *ring, qr_atomic_u64 *end, uint64_t ahead)
 {
-    for (*at = qr_load_relaxed(end);;) { /* a guess, checked by the compare-exchange */
-        qr_atomic_u64 *cell = &ring->cells[(*at & ring->mask) * ring->stride];
+    for (;;) {
+        uint64_t at = qr_load_relaxed(end); /* a guess, checked by the compare-exchange */
+        qr_atomic_u64 *cell = &ring->cells[(at & ring->mask) * ring->stride];
         /* acquire: pairs with the release of the turn at the other end */
-        int64_t lag = (int64_t)(qr_load_acquire(cell) - (*at + ahead));
-        if (lag == 0 && qr_cas_acquire(end, at, *at + 1))
+        int64_t lag = (int64_t)(qr_load_acquire(cell) - (at + ahead));
+        if (lag == 0 && qr_cas_acquire(end, &at, at + 1))
             return cell;
         if (lag < 0)
             peer_pause(ring->wait);
-        *at = qr_load_relaxed(end); /* as above */
     }
 }
 
 PEER_INLINE int send_one(void *handle, const void *data, uint32_t size)
 {
-    uint64_t at, length = size;
-    qr_atomic_u64 *cell = claim(handle, &((struct ring *)handle)->tail, 0, &at);
+    qr_atomic_u64 *cell = claim(handle, &((struct ring *)handle)->tail, 0);
 
-    memcpy(cell + 1, &length, sizeof(length));
+    qr_store_relaxed(cell + 1, size); /* published with the turn, as the message is */
     memcpy(cell + 2, data, size);
-    qr_store_release(cell, at + 1); /* pairs with the consumer's acquire in claim */
+    /* pairs with the consumer's acquire in claim; the turn is the sender's own until then */
+    qr_store_release(cell, qr_load_relaxed(cell) + 1);
     return 0;
 }
 
 PEER_INLINE int recv_one(void *handle, struct peer_msg *msg, struct peer_tally *tally)
 {
-    struct reader *reader = handle;
-    uint64_t at, length;
-
     (void)tally;
-    reader->cell = claim(reader->ring, &reader->ring->head, 1, &at);
-    reader->turn = at + reader->ring->mask + 1;
-    memcpy(&length, reader->cell + 1, sizeof(length));
-    msg->data = reader->cell + 2;
-    msg->size = (uint32_t)length;
+    reading = claim(handle, &((struct ring *)handle)->head, 1);
+    peer_msg_set(msg, reading + 2, (uint32_t)qr_load_relaxed(reading + 1)); /* as above */
     return 0;
 }
 
 PEER_INLINE void done(void *handle)
 {
-    struct reader *reader = handle;
+    uint64_t turn = qr_load_relaxed(reading); /* the reader's own until the next line */
 
-    qr_store_release(reader->cell, reader->turn); /* pairs with the producer's acquire in claim */
+    qr_store_release(reading, turn + ((struct ring *)handle)->mask); /* pairs with claim's */
 }
 
 static const struct peer_calls calls = {send_one, recv_one, NULL, NULL, done};
-
-int vyukov_produce(void *handle, struct peer_source *source)
-{
-    return peer_produce_any(handle, source, &calls);
-}
-
-int vyukov_consume(void *handle, struct peer_tally *tally)
-{
-    return peer_consume_any(handle, tally, &calls);
-}
+REFERENCE_LOOPS(vyukov, calls)
