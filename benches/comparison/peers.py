@@ -52,15 +52,16 @@ def output_of(command, limit):
     return process.returncode, out.decode(errors="replace"), err.decode(errors="replace")
 
 
-def last_line(text):
+def complaint(text):
+    """What a program said, or the end of it."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:200] if lines else "it did not say why"
+    return "; ".join(lines)[-300:] or "it did not say why"
 
 
 def ended_badly(status, err):
     if status < 0:
-        return f"killed by signal {-status}: {last_line(err)}"
-    return f"exit status {status}: {last_line(err)}"
+        return f"killed by signal {-status}: {complaint(err)}"
+    return f"exit status {status}: {complaint(err)}"
 
 
 def one_object(line):
@@ -128,7 +129,7 @@ def measure(peer, cell, seconds, limit, folder):
     command = [str(peer.binary)] + cells.arguments(cell, peer.name, peer.traits, seconds, folder)
     status, out, err = output_of(command, limit)
     if status == NOT_APPLICABLE:
-        raise NotApplicable(last_line(err))
+        raise NotApplicable(complaint(err))
     if status != 0:
         raise Failed(ended_badly(status, err))
     lines = out.splitlines()

@@ -98,7 +98,7 @@ def no_figure(bench):
         check(f" {name} " in table.split("Runs without a figure")[1], f"{name} is not told")
     reasons = {record["peer"]: record["reason"] for record in bench.records("failed")}
     equal(reasons["unverified"], "not verified", "reason")
-    equal(reasons["fails"], "exit status 1: the sum is wrong", "reason")
+    equal(reasons["fails"], "exit status 1: message 7 came twice; the sum is wrong", "reason")
     check("signal 6" in reasons["aborts"], reasons)
 
 
