@@ -29,6 +29,16 @@ struct bench_goal {
     double limit;
 };
 
+/* What a program measures, part by part. Each part owns its figures and goals. */
+struct bench_part {
+    const char *key;
+    /* One run: adds one sample to each figure and goal that this machine and the options allow.
+     * 0, or a code when anything failed or did not verify. */
+    int (*run)(const void *options);
+    struct bench_figure *const *figures; /* up to NULL */
+    struct bench_goal *const *goals;     /* up to NULL */
+};
+
 struct bench_spread {
     double median;
     double min;
@@ -39,14 +49,15 @@ struct bench_report {
     const char *version;
     unsigned runs;
     unsigned cpus;
-    double load;                               /* of the machine before the first run */
-    const struct bench_figure *const *figures; /* up to NULL */
-    const struct bench_goal *const *goals;     /* up to NULL */
+    double load;                           /* of the machine before the first run */
+    const struct bench_part *const *parts; /* up to NULL */
 };
 
 struct bench_spread bench_spread_of(const struct bench_figure *figure);
-int bench_goal_met(const struct bench_goal *goal);
 void bench_figure_add(struct bench_figure *figure, double sample);
+
+/* Goals that have samples and are not met. */
+unsigned bench_missed(const struct bench_report *report);
 
 /* Figures without samples (left out on this machine) are not printed. */
 void bench_print_table(FILE *out, const struct bench_report *report);

@@ -204,8 +204,9 @@ static struct bench_goal goal_pair_each = {
 static struct bench_goal goal_pair_range = {
     {"pair.range_share", "1P1C with ranges of 32, of without", "%", 0, {0}}, BENCH_AT_LEAST, 60};
 
-static int run(const struct delivery_options *options)
+static int run(const void *opaque)
 {
+    const struct delivery_options *options = opaque;
     double ns[WAYS] = {0}, floor = bench_floor_xadd();
     int rc = 0;
 
@@ -235,4 +236,4 @@ static struct bench_figure *const figures[] = {&xadd,     &ones[0],  &ones[1],  
                                                &pairs[0], &pairs[1], &pairs[2], NULL};
 static struct bench_goal *const goals[] = {&goal_each, &goal_range, &goal_pair_each,
                                            &goal_pair_range, NULL};
-const struct delivery_part delivery_ack = {run, figures, goals};
+const struct bench_part delivery_ack = {"ack", run, figures, goals};

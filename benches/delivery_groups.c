@@ -141,8 +141,9 @@ static struct bench_goal goal_opened[2] = {
     {{"groups.ack_opened", "opening with many ack groups", "ms", 0, {0}}, BENCH_AT_MOST, 200},
 };
 
-static int run(const struct delivery_options *options)
+static int run(const void *opaque)
 {
+    const struct delivery_options *options = opaque;
     for (uint32_t mode = QUIRE_GROUP_AUTO; mode <= QUIRE_GROUP_ACK; mode++) {
         double single = 0, ns = 0, ms = 0;
         int rc = sends(1, mode, &single);
@@ -167,4 +168,4 @@ static struct bench_figure *const figures[] = {&one,       &many[0],   &many[1],
                                                &opened[0], &opened[1], NULL};
 static struct bench_goal *const goals[] = {&goal_sends[0], &goal_sends[1], &goal_opened[0],
                                            &goal_opened[1], NULL};
-const struct delivery_part delivery_groups = {run, figures, goals};
+const struct bench_part delivery_groups = {"groups", run, figures, goals};

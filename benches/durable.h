@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts of quire_durable share. Each part owns its figures and goals. */
+/* What the parts of quire_durable share. */
 #ifndef BENCH_DURABLE_H
 #define BENCH_DURABLE_H
 
@@ -7,26 +7,17 @@
 #include <benches/bench_report.h>
 
 struct durable_options {
-    unsigned runs;
     uint32_t commits;  /* single durable messages of one measurement */
     uint64_t stream;   /* messages of one measurement of a rate without waiting */
     uint32_t paced_ms; /* how long messages are sent by the clock */
-    const char *only;  /* parts and cases whose key contains this; NULL: all */
     const char *dir;   /* where channels and files are made */
 };
 
-struct durable_part {
-    const char *key;
-    /* One run. 0, or a code when anything failed or did not verify. */
-    int (*run)(const struct durable_options *options);
-    struct bench_figure *const *figures; /* up to NULL */
-    struct bench_goal *const *goals;     /* up to NULL */
-};
-extern const struct durable_part durable_each;     /* one message, one commit; group commit */
-extern const struct durable_part durable_flight;   /* 64 on their way, in an event loop */
-extern const struct durable_part durable_bytes;    /* what the device is given to write */
-extern const struct durable_part durable_interval; /* rate against no durability */
-extern const struct durable_part durable_paced;    /* a send by the clock, across page turns */
+extern const struct bench_part durable_each;     /* one message, one commit; group commit */
+extern const struct bench_part durable_flight;   /* 64 on their way, in an event loop */
+extern const struct bench_part durable_bytes;    /* what the device is given to write */
+extern const struct bench_part durable_interval; /* rate against no durability */
+extern const struct bench_part durable_paced;    /* a send by the clock, across page turns */
 
 #define DURABLE_FIGURE(key, label, unit) \
     {                                    \

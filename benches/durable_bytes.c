@@ -126,8 +126,9 @@ static void add(struct stretches *s)
     bench_figure_add(&device_blocks.ratio, device / BLOCK);
 }
 
-static int run(const struct durable_options *options)
+static int run(const void *opaque)
 {
+    const struct durable_options *options = opaque;
     struct quire_options how = QUIRE_OPTIONS_INIT;
     struct stretches stretches;
     struct bench_channel bench;
@@ -150,4 +151,4 @@ static int run(const struct durable_options *options)
 
 static struct bench_figure *const figures[] = {&process_bytes, &device_bytes, &device_writes, NULL};
 static struct bench_goal *const goals[] = {&process_blocks, &device_blocks, NULL};
-const struct durable_part durable_bytes = {"bytes", run, figures, goals};
+const struct bench_part durable_bytes = {"bytes", run, figures, goals};

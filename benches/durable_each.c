@@ -196,8 +196,9 @@ static int run_group(const struct durable_options *options, unsigned producers, 
     return rc != 0 ? rc : back;
 }
 
-static int run(const struct durable_options *options)
+static int run(const void *opaque)
 {
+    const struct durable_options *options = opaque;
     struct durable_floor floor;
     double ns, rate, one = 0;
     int rc = durable_floor_open(options->dir, &floor);
@@ -227,4 +228,4 @@ static struct bench_figure *const figures[] = {
     &rates[0],  &rates[1],    &rates[2],    &rates[3], &per_commit, NULL,
 };
 static struct bench_goal *const goals[] = {&over_direct, &group, NULL};
-const struct durable_part durable_each = {"each", run, figures, goals};
+const struct bench_part durable_each = {"each", run, figures, goals};

@@ -146,8 +146,9 @@ static int run_single(const struct durable_options *options, double *rate)
     return rc != 0 ? rc : back;
 }
 
-static int run(const struct durable_options *options)
+static int run(const void *opaque)
 {
+    const struct durable_options *options = opaque;
     int has_uring = durable_has_uring();
     double one, rate;
     int rc = 0;
@@ -171,4 +172,4 @@ static int run(const struct durable_options *options)
 static struct bench_figure *const figures[] = {&one_rate,       &rates[URING],  &per_commit,
                                                &rates[THREADS], &rates[KEEPER], NULL};
 static struct bench_goal *const goals[] = {&ratios[URING], &ratios[THREADS], &ratios[KEEPER], NULL};
-const struct durable_part durable_flight = {"flight", run, figures, goals};
+const struct bench_part durable_flight = {"flight", run, figures, goals};

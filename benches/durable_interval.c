@@ -88,8 +88,9 @@ static int run_size(const struct durable_options *options, unsigned which, uint3
     return rc;
 }
 
-static int run(const struct durable_options *options)
+static int run(const void *opaque)
 {
+    const struct durable_options *options = opaque;
     int rc = run_size(options, 0, 16);
 
     return rc != 0 ? rc : run_size(options, 1, 128);
@@ -102,4 +103,4 @@ static struct bench_figure *const figures[] = {
 };
 static struct bench_goal *const goals[] = {&shares[0][URING], &shares[0][THREADS],
                                            &shares[1][URING], &shares[1][THREADS], NULL};
-const struct durable_part durable_interval = {"interval", run, figures, goals};
+const struct bench_part durable_interval = {"interval", run, figures, goals};

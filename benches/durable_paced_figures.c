@@ -114,8 +114,9 @@ static void add(struct measured *m, const struct paced_result *result)
     bench_figure_add(&m->faults.ratio, result->faults);
 }
 
-static int run(const struct durable_options *options)
+static int run(const void *opaque)
 {
+    const struct durable_options *options = opaque;
     struct paced_result results[CASES];
 
     for (unsigned i = 0; i < CASES; i++) {
@@ -163,4 +164,4 @@ static struct bench_goal *const goals[] = {
     TURNS_OF(INTERVAL_THREADS), &against[0].service, &against[0].due,
     &against[1].service,        &against[1].due,     NULL,
 };
-const struct durable_part durable_paced = {"paced", run, figures, goals};
+const struct bench_part durable_paced = {"paced", run, figures, goals};

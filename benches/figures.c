@@ -4,7 +4,6 @@
  * each case, so that a ratio always stands between neighbours in time.
  */
 #include <benches/figures.h>
-#include <string.h>
 
 enum kind { ONE, QUIRE, VYUKOV, MUTEX };
 
@@ -117,78 +116,44 @@ static struct measured cases[CASES] = {
                        NS("four.16.mutex", "mutex and condition ring, 4P4C 16 B")},
 };
 
-/* Everything else that is measured once per run. */
-static struct bench_figure xadd = {"floor.xadd_ns", "lock xadd, one thread", "ns", 0, {0}};
-static struct bench_figure memcpy_16 = {"floor.memcpy16_ns", "memcpy 16 B, hot", "ns", 0, {0}};
-static struct bench_figure memcpy_64 = {"floor.memcpy64_ns", "memcpy 64 B, hot", "ns", 0, {0}};
-static struct bench_figure bare_send = {
-    "floor.send16_ns", "bare claim, copy, publish 16 B", "ns", 0, {0}};
-static struct bench_figure bare_two = {
-    "floor.send16_two_ns", "  the same by two threads at once", "ns", 0, {0}};
-static struct bench_figure line_trip = {
-    "floor.line_ns", "cache line to the other core and back", "ns", 0, {0}};
-static struct bench_figure harness_16 = {
-    "floor.harness16_ns", "fill and check 16 B, no queue", "ns", 0, {0}};
-static struct bench_figure harness_64 = {
-    "floor.harness64_ns", "fill and check 64 B, no queue", "ns", 0, {0}};
-static struct bench_figure open_memory = {
-    "open.memory_ms", "open, one message, close: memory", "ms", 0, {0}};
-static struct bench_figure open_create = {
-    "open.create_ms", "  a new directory, synced to disk", "ms", 0, {0}};
-static struct bench_figure open_create_only = {
-    "open.create_only_ms", "  of that: quire_open", "ms", 0, {0}};
-static struct bench_figure open_again = {
-    "open.existing_ms", "  an existing directory", "ms", 0, {0}};
-static struct bench_figure resident_memory = {
-    "resident.memory_kib", "resident beyond frames: memory", "KiB", 0, {0}};
-static struct bench_figure resident_directory = {
-    "resident.directory_kib", "resident beyond frames: directory", "KiB", 0, {0}};
-
-/* Goals: over is the case it is divided by, FLOOR the xadd before it. */
-enum { FLOOR = CASES, NONE };
+/* Derived run by run: of divided by over, or what GOAL says of it. */
 struct derived {
     struct bench_goal goal;
-    unsigned index; /* of a case; CASES: figure instead */
-    unsigned over;
-    const struct bench_figure *figure;
+    const struct bench_figure *of;
+    const struct bench_figure *over; /* NULL: nothing */
 };
 
 #define GOAL(key, label, unit, bound, limit)     \
     {                                            \
         {key, label, unit, 0, {0}}, bound, limit \
     }
-static struct derived goals[] = {
+#define TIME(index)  &cases[index].ns
+#define FLOOR(index) &cases[index].floor
+static struct derived derived[] = {
     {GOAL("one.16.alternate_x", "one thread 16 B, send 1, receive 1", "xadd", BENCH_AT_MOST, 3.5),
-     ONE_16_ALTERNATE, FLOOR, NULL},
-    {GOAL("one.16_x", "one thread 16 B, send N, receive N", "xadd", BENCH_AT_MOST, 3.5), ONE_16,
-     FLOOR, NULL},
+     TIME(ONE_16_ALTERNATE), FLOOR(ONE_16_ALTERNATE)},
+    {GOAL("one.16_x", "one thread 16 B, send N, receive N", "xadd", BENCH_AT_MOST, 3.5),
+     TIME(ONE_16), FLOOR(ONE_16)},
     {GOAL("one.64.alternate_x", "one thread 64 B, send 1, receive 1", "xadd", BENCH_AT_MOST, 5),
-     ONE_64_ALTERNATE, FLOOR, NULL},
-    {GOAL("one.64_x", "one thread 64 B, send N, receive N", "xadd", BENCH_AT_MOST, 5), ONE_64,
-     FLOOR, NULL},
-    {GOAL("pair.16_x", "1P1C 16 B, one at a time", "xadd", BENCH_AT_MOST, 3), PAIR_16, FLOOR, NULL},
-    {GOAL("pair.16.batch_m", "1P1C 16 B, batches of 32", "M/s", BENCH_AT_LEAST, 100), PAIR_16_BATCH,
-     NONE, NULL},
-    {GOAL("four.16_share", "4P4C rate of the 1P1C rate", "%", BENCH_AT_LEAST, 60), FOUR_16, PAIR_16,
-     NULL},
+     TIME(ONE_64_ALTERNATE), FLOOR(ONE_64_ALTERNATE)},
+    {GOAL("one.64_x", "one thread 64 B, send N, receive N", "xadd", BENCH_AT_MOST, 5), TIME(ONE_64),
+     FLOOR(ONE_64)},
+    {GOAL("pair.16_x", "1P1C 16 B, one at a time", "xadd", BENCH_AT_MOST, 3), TIME(PAIR_16),
+     FLOOR(PAIR_16)},
+    {GOAL("pair.16.batch_m", "1P1C 16 B, batches of 32", "M/s", BENCH_AT_LEAST, 100),
+     TIME(PAIR_16_BATCH), NULL},
+    {GOAL("four.16_share", "4P4C rate of the 1P1C rate", "%", BENCH_AT_LEAST, 60), TIME(FOUR_16),
+     TIME(PAIR_16)},
     {GOAL("one.16.directory_x", "directory over memory, one thread", "times", BENCH_AT_MOST, 1.15),
-     ONE_16_DIR, ONE_16, NULL},
+     TIME(ONE_16_DIR), TIME(ONE_16)},
     {GOAL("one.16.checksum_x", "  the same, both with checksums", "times", BENCH_AT_MOST, 1.15),
-     ONE_16_DIR_ON, ONE_16_ON, NULL},
+     TIME(ONE_16_DIR_ON), TIME(ONE_16_ON)},
     {GOAL("pair.16.directory_x", "directory over memory, 1P1C", "times", BENCH_AT_MOST, 1.15),
-     PAIR_16_DIR, PAIR_16, NULL},
-    {GOAL("one.16.faults", "minor faults per message, directory", "", BENCH_AT_MOST, 0.0001), CASES,
-     NONE, &cases[ONE_16_DIR].faults},
-    {GOAL("open.memory", "open, one message, close: memory", "ms", BENCH_AT_MOST, 5), CASES, NONE,
-     &open_memory},
-    {GOAL("open.existing", "  an existing directory", "ms", BENCH_AT_MOST, 5), CASES, NONE,
-     &open_again},
-    {GOAL("resident.memory", "resident beyond frames: memory", "KiB", BENCH_AT_MOST, 2048), CASES,
-     NONE, &resident_memory},
-    {GOAL("resident.directory", "resident beyond frames: directory", "KiB", BENCH_AT_MOST, 2048),
-     CASES, NONE, &resident_directory},
+     TIME(PAIR_16_DIR), TIME(PAIR_16)},
+    {GOAL("one.16.faults", "minor faults per message, directory", "", BENCH_AT_MOST, 0.0001),
+     &cases[ONE_16_DIR].faults, NULL},
 };
-#define GOALS (sizeof(goals) / sizeof(goals[0]))
+#define GOALS (sizeof(derived) / sizeof(derived[0]))
 
 static int run_case(struct measured *measured, const struct figures_options *options)
 {
@@ -225,169 +190,68 @@ static int run_case(struct measured *measured, const struct figures_options *opt
     return 0;
 }
 
-static int wanted(const struct figures_options *options, const char *key)
+/* What this run added. Rates are in % of the other one, or in M/s. */
+static void derive(struct derived *d)
 {
-    return !options->only || strstr(key, options->only) != NULL;
-}
+    struct bench_figure *ratio = &d->goal.ratio;
 
-static int run_floor(const struct figures_options *options)
-{
-    double ns;
-
-    if (!wanted(options, "floor"))
-        return 0;
-    bench_figure_add(&xadd, bench_floor_xadd());
-    bench_figure_add(&memcpy_16, bench_floor_memcpy(16));
-    bench_figure_add(&memcpy_64, bench_floor_memcpy(64));
-    int rc = bench_floor_send(&ns);
-    if (rc != 0)
-        return rc;
-    bench_figure_add(&bare_send, ns);
-    if (bench_cpus() > 1) {
-        rc = bench_floor_line(&ns);
-        if (rc != 0)
-            return rc;
-        bench_figure_add(&line_trip, ns);
-        rc = bench_floor_send_two(&ns);
-        if (rc != 0)
-            return rc;
-        bench_figure_add(&bare_two, ns);
+    if (d->over && d->over->runs != d->of->runs)
+        return;
+    for (unsigned i = ratio->runs; i < d->of->runs; i++) {
+        double value = d->of->sample[i];
+        if (d->goal.bound == BENCH_AT_LEAST)
+            value = d->over ? 100 * d->over->sample[i] / value : 1000 / value;
+        else if (d->over)
+            value /= d->over->sample[i];
+        bench_figure_add(ratio, value);
     }
-    rc = bench_floor_harness(16, &ns);
-    if (rc != 0)
-        return rc;
-    bench_figure_add(&harness_16, ns);
-    rc = bench_floor_harness(64, &ns);
-    if (rc == 0)
-        bench_figure_add(&harness_64, ns);
-    return rc;
 }
 
-/* One page of 1 MiB. */
-static int run_open(const struct figures_options *options)
+static int run(const void *opaque)
 {
-    struct bench_shape shape = {MEM, .size = 16, .page_size = 1 << 20, .max_pages = 1};
-    struct bench_open_result result;
-    int rc = bench_open(&shape, 0, &result);
-
-    if (rc != 0)
-        return rc;
-    bench_figure_add(&open_memory, result.total_ms);
-    if (!options->dir)
-        return 0;
-    shape.backing = BENCH_DIRECTORY;
-    shape.dir = options->dir;
-    rc = bench_open(&shape, 0, &result);
-    if (rc != 0)
-        return rc;
-    bench_figure_add(&open_create, result.total_ms);
-    bench_figure_add(&open_create_only, result.open_ms);
-    rc = bench_open(&shape, 1, &result);
-    if (rc == 0)
-        bench_figure_add(&open_again, result.total_ms);
-    return rc;
-}
-
-/* Default options: what somebody gets who sets nothing. */
-static int run_resident(const struct figures_options *options)
-{
-    struct bench_shape shape = {.backing = BENCH_MEMORY, .size = 16};
-    double bytes;
-    int rc = bench_resident(&shape, &bytes);
-
-    if (rc != 0)
-        return rc;
-    bench_figure_add(&resident_memory, bytes / 1024);
-    if (!options->dir)
-        return 0;
-    shape.backing = BENCH_DIRECTORY;
-    shape.dir = options->dir;
-    rc = bench_resident(&shape, &bytes);
-    if (rc == 0)
-        bench_figure_add(&resident_directory, bytes / 1024);
-    return rc;
-}
-
-int figures_run(const struct figures_options *options)
-{
-    int rc = run_floor(options);
+    const struct figures_options *options = opaque;
+    int rc = 0;
 
     for (unsigned i = 0; i < CASES && rc == 0; i++) {
         struct measured *measured = &cases[i];
         if (measured->shape.backing == BENCH_DIRECTORY && !options->dir)
             continue;
-        if (wanted(options, measured->ns.key))
+        if (figures_wanted(options, measured->ns.key))
             rc = run_case(measured, options);
     }
-    if (rc == 0 && wanted(options, "open"))
-        rc = run_open(options);
-    if (rc == 0 && wanted(options, "resident"))
-        rc = run_resident(options);
+    for (unsigned i = 0; i < GOALS && rc == 0; i++)
+        derive(&derived[i]);
     return rc;
 }
 
-static void derive(struct derived *derived)
-{
-    const struct bench_figure *from =
-        derived->index < CASES ? &cases[derived->index].ns : derived->figure;
-    const struct bench_figure *over = NULL;
-
-    if (derived->over < CASES)
-        over = &cases[derived->over].ns;
-    else if (derived->over == FLOOR)
-        over = &cases[derived->index].floor;
-    if (over && over->runs != from->runs)
-        return;
-    for (unsigned i = 0; i < from->runs; i++) {
-        double value = from->sample[i];
-        if (derived->goal.bound == BENCH_AT_LEAST) /* rates: in % of the other, or in M/s */
-            value = over ? 100 * over->sample[i] / value : 1000 / value;
-        else if (over)
-            value /= over->sample[i];
-        bench_figure_add(&derived->goal.ratio, value);
-    }
-}
-
-void figures_derive(void)
-{
-    for (unsigned i = 0; i < GOALS; i++)
-        derive(&goals[i]);
-}
-
-const struct bench_figure *const *figures_all(void)
-{
-    static const struct bench_figure *all[8 + 4 * CASES + 6 + 1];
-    unsigned n = 0;
-
-    all[n++] = &xadd;
-    all[n++] = &memcpy_16;
-    all[n++] = &memcpy_64;
-    all[n++] = &bare_send;
-    all[n++] = &bare_two;
-    all[n++] = &line_trip;
-    all[n++] = &harness_16;
-    all[n++] = &harness_64;
-    for (unsigned i = 0; i < CASES; i++) {
-        all[n++] = &cases[i].ns;
-        all[n++] = &cases[i].send;
-        all[n++] = &cases[i].recv;
-        all[n++] = &cases[i].faults;
-    }
-    all[n++] = &open_memory;
-    all[n++] = &open_create;
-    all[n++] = &open_create_only;
-    all[n++] = &open_again;
-    all[n++] = &resident_memory;
-    all[n++] = &resident_directory;
-    all[n] = NULL;
-    return all;
-}
-
-const struct bench_goal *const *figures_goals(void)
-{
-    static const struct bench_goal *all[GOALS + 1];
-
-    for (unsigned i = 0; i < GOALS; i++)
-        all[i] = &goals[i].goal;
-    return all;
-}
+/* Those that a case does not have never get a sample. */
+#define FIGURES_OF(i) &cases[i].ns, &cases[i].send, &cases[i].recv, &cases[i].faults
+static struct bench_figure *const figures[] = {
+    FIGURES_OF(ONE_16_ALTERNATE),
+    FIGURES_OF(ONE_16),
+    FIGURES_OF(ONE_16_DIR),
+    FIGURES_OF(ONE_16_DIR_ON),
+    FIGURES_OF(ONE_16_ON),
+    FIGURES_OF(ONE_16_BATCH),
+    FIGURES_OF(ONE_64_ALTERNATE),
+    FIGURES_OF(ONE_64),
+    FIGURES_OF(PAIR_16),
+    FIGURES_OF(PAIR_16_DIR),
+    FIGURES_OF(PAIR_16_DIR_ON),
+    FIGURES_OF(FOUR_16),
+    FIGURES_OF(PAIR_16_BATCH),
+    FIGURES_OF(FOUR_16_BATCH),
+    FIGURES_OF(PAIR_16_VYUKOV),
+    FIGURES_OF(FOUR_16_VYUKOV),
+    FIGURES_OF(PAIR_16_MUTEX),
+    FIGURES_OF(FOUR_16_MUTEX),
+    NULL,
+};
+static struct bench_goal *const goals[] = {
+    &derived[0].goal, &derived[1].goal, &derived[2].goal,  &derived[3].goal,
+    &derived[4].goal, &derived[5].goal, &derived[6].goal,  &derived[7].goal,
+    &derived[8].goal, &derived[9].goal, &derived[10].goal, NULL,
+};
+_Static_assert(sizeof(figures) / sizeof(figures[0]) == 4 * CASES + 1, "a case is not listed");
+_Static_assert(sizeof(goals) / sizeof(goals[0]) == GOALS + 1, "a goal is not listed");
+const struct bench_part figures_cases = {"cases", run, figures, goals};

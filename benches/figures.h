@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* What quire_figures measures: the table of cases, the goals, and one run over them. */
+/* The parts of quire_figures, and what they share. */
 #ifndef BENCH_FIGURES_H
 #define BENCH_FIGURES_H
 
 #include <benches/bench.h>
 #include <benches/bench_report.h>
+#include <string.h>
 
 struct figures_options {
-    unsigned runs;
     uint64_t messages; /* of one measurement; batches take four times as many */
     uint64_t page_size;
     uint32_t max_pages;
@@ -16,13 +16,14 @@ struct figures_options {
     const char *dir;  /* where channels are made; NULL: cases on a directory are left out */
 };
 
-/* One run over all cases. Returns 0, or a code when anything failed or did not verify. */
-int figures_run(const struct figures_options *options);
-/* After the last run: fills in the goals. */
-void figures_derive(void);
+extern const struct bench_part figures_floor;    /* what the machine itself takes */
+extern const struct bench_part figures_cases;    /* messages through quire, and through others */
+extern const struct bench_part figures_open;     /* how long opening takes */
+extern const struct bench_part figures_resident; /* what an open channel holds in memory */
 
-/* Up to NULL. */
-const struct bench_figure *const *figures_all(void);
-const struct bench_goal *const *figures_goals(void);
+static inline int figures_wanted(const struct figures_options *options, const char *key)
+{
+    return !options->only || strstr(key, options->only) != NULL;
+}
 
 #endif
