@@ -334,20 +334,33 @@ int quire_tx_send_until(quire_tx_t *tx, const void *data, size_t size, uint64_t 
     return send(tx, data, size, deadline_ns);
 }
 
-/* How many of vec go into one claim: adjacent, and together no large part of a page. */
-static uint32_t chunk(struct quire_tx *tx, const struct quire_vec *vec, size_t count,
-                      uint64_t *units)
+/* The most that go into one claim: no large part of a page. */
+static uint64_t chunk_units_max(const struct quire_tx *tx)
 {
-    uint64_t count_max = tx->max_messages / 8 > 0 ? tx->max_messages / 8 : 1;
-    uint64_t units_max = tx->capacity_units / 8;
-    uint32_t n = 0;
-    *units = 0;
-    if (count_max > QR_CLAIM_COUNT_MAX)
-        count_max = QR_CLAIM_COUNT_MAX;
+    return tx->capacity_units / 8;
+}
+static uint32_t chunk_count_max(struct quire_tx *tx)
+{
+    uint64_t most = tx->max_messages / 8 > 0 ? tx->max_messages / 8 : 1;
+    if (most > QR_CLAIM_COUNT_MAX)
+        most = QR_CLAIM_COUNT_MAX;
     if (tx->channel->bound) {
         uint64_t room = qr_bound_room(tx->channel, &tx->room);
-        count_max = room < count_max ? (room > 0 ? room : 1) : count_max;
+        most = room < most ? (room > 0 ? room : 1) : most;
     }
+    return (uint32_t)most;
+}
+
+/* How many of vec go into one claim. all: what all of them need, if they are few. */
+static uint32_t chunk(struct quire_tx *tx, const struct quire_vec *vec, size_t count, uint64_t all,
+                      uint64_t *units)
+{
+    uint32_t count_max = chunk_count_max(tx), n = 0;
+    uint64_t units_max = chunk_units_max(tx);
+    *units = all;
+    if (count <= count_max && all <= units_max)
+        return (uint32_t)count;
+    *units = 0;
     while (n < count && n < count_max) {
         uint64_t need = qr_claim_need(vec[n].size);
         if (n > 0 && *units + need > units_max)
@@ -358,36 +371,76 @@ static uint32_t chunk(struct quire_tx *tx, const struct quire_vec *vec, size_t c
     return n;
 }
 
-static void send_chunk(struct quire_tx *tx, const struct quire_vec *vec, uint32_t n,
-                       const struct qr_claimed *c)
+/* Without checksums; so that nothing but the copy is done for each message. */
+static void write_plain(const struct quire_vec *vec, uint32_t n, const struct qr_claimed *c)
+{
+    unsigned char *at = c->frame->data + c->offset_units * 8;
+    uint64_t word = qr_slot(c->page_no, c->offset_units);
+    qr_atomic_u64 *slot = &c->frame->slots[c->slot];
+    for (uint32_t i = 0; i < n; i++) {
+        uint64_t size = vec[i].size, units = qr_claim_need(size);
+        memcpy(at, &size, sizeof(size)); /* the length, and no checksum */
+        qr_copy(at + sizeof(struct qr_record), vec[i].data, size);
+        /* [R2 slot] pairs with A2: the record is complete. */
+        qr_store_release(&slot[i], word);
+        word += units; /* the offset is in its low bits, and stays within the page */
+        at += units * 8;
+    }
+}
+
+static void write_checked(const struct quire_tx *tx, const struct quire_vec *vec, uint32_t n,
+                          const struct qr_claimed *c)
 {
     uint64_t offset = c->offset_units;
     uint64_t position = QUIRE_POSITION(c->page_no, c->slot);
     qr_atomic_u64 *slot = &c->frame->slots[c->slot];
-    unsigned char *data = c->frame->data;
     for (uint32_t i = 0; i < n; i++) {
-        write_record(tx, data + offset * 8, position + i, vec[i].data, vec[i].size);
+        write_record(tx, c->frame->data + offset * 8, position + i, vec[i].data, vec[i].size);
         /* [R2 slot] pairs with A2: the record is complete. */
         qr_store_release(&slot[i], qr_slot(c->page_no, offset));
         offset += qr_claim_need(vec[i].size);
     }
-    tx->position = position + n - 1;
+}
+
+static void send_chunk(struct quire_tx *tx, const struct quire_vec *vec, uint32_t n,
+                       const struct qr_claimed *c)
+{
+    if (tx->checksum)
+        write_checked(tx, vec, n, c);
+    else
+        write_plain(vec, n, c);
+    tx->position = QUIRE_POSITION(c->page_no, c->slot) + n - 1;
     published(tx, c->slot, n);
+}
+
+/* sizes has every bit that one of theirs has: it is not less than the largest. */
+static int check_sizes(const struct quire_tx *tx, const struct quire_vec *vec, size_t count,
+                       size_t sizes)
+{
+    if (check_send(tx, sizes) != QUIRE_EMSGSIZE)
+        return check_send(tx, sizes);
+    size_t largest = 0;
+    for (size_t i = 0; i < count; i++)
+        largest = vec[i].size > largest ? vec[i].size : largest;
+    return check_send(tx, largest);
 }
 
 long quire_tx_send_batch(quire_tx_t *tx, const struct quire_vec *vec, size_t count,
                          uint64_t deadline_ns)
 {
-    size_t sent = 0, largest = 0;
-    for (size_t i = 0; i < count; i++)
-        largest = vec[i].size > largest ? vec[i].size : largest;
-    int rc = check_send(tx, largest);
+    size_t sent = 0, sizes = 0;
+    uint64_t all = 0;
+    for (size_t i = 0; i < count; i++) {
+        sizes |= vec[i].size;
+        all += qr_claim_need(vec[i].size);
+    }
+    int rc = check_sizes(tx, vec, count, sizes);
     if (rc != 0)
         return rc;
     while (sent < count) {
         struct qr_claimed c;
         uint64_t units;
-        uint32_t n = chunk(tx, vec + sent, count - sent, &units);
+        uint32_t n = chunk(tx, vec + sent, count - sent, sent == 0 ? all : UINT64_MAX, &units);
         rc = claim(tx, units, n, deadline_ns, &c);
         if (rc == QUIRE_EAGAIN)
             continue; /* another has taken some of the places */
