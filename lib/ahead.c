@@ -13,6 +13,7 @@
 #include <lib/keeper.h>
 #include <lib/pace.h>
 #include <lib/recycle.h>
+#include <lib/rotate.h>
 #include <lib/turn.h>
 #include <lib/wait.h>
 #include <pages/io.h>
@@ -84,13 +85,14 @@ static int look(struct quire *ch, uint64_t page_no)
         qr_keeper_want(ch, QR_WANT_AHEAD); /* to renew it */
     /* relaxed: a hint */
     if (qr_load_relaxed(&ch->ahead->idle) == 0 &&
-        (rc != 0 || qr_spares(ch, ch->pages_ahead) < ch->pages_ahead))
+        (rc != 0 || qr_rotate_wants(ch) || qr_spares(ch, ch->pages_ahead) < ch->pages_ahead))
         qr_keeper_want(ch, QR_WANT_AHEAD);
     return rc;
 }
 
 void qr_ahead_opened(struct quire *ch, uint64_t page_no, int was_ready)
 {
+    qr_rotate_opened(ch);
     /* relaxed: a hint. */
     if (!was_ready || qr_load_relaxed(&ch->ahead->entered) != page_no)
         (void)look(ch, page_no + 1);
@@ -99,6 +101,7 @@ void qr_ahead_opened(struct quire *ch, uint64_t page_no, int was_ready)
 void qr_ahead_entered(struct quire *ch, uint64_t page_no)
 {
     uint64_t next = page_no + 1;
+    qr_rotate_entered(ch);
     /* [A10 tail] pairs with R10. */
     if (qr_load_acquire(&ch->view.live->tail_page) == page_no && !over(ch) &&
         (qr_prepared(ch, next) || look(ch, next) == 0))
@@ -217,7 +220,7 @@ void qr_ahead(struct quire *ch)
     int rc = tail + 1 < QR_PAGE_MAX ? qr_prepare_ahead(ch, tail + 1) : 0;
     if (rc == 0)
         renew(ch, tail + 1);
-    if (rc == 0 && qr_spares(ch, ch->pages_ahead) >= ch->pages_ahead)
+    if (rc == 0 && !qr_rotate_wants(ch) && qr_spares(ch, ch->pages_ahead) >= ch->pages_ahead)
         return;
     if (!take_frame(ch, a)) {
         qr_store_relaxed(&a->idle, 1u); /* relaxed: a hint */

@@ -96,6 +96,8 @@ struct quire {
     qr_atomic_u32 no_space;       /* 1: the last frame that was to be made found the disk full */
     qr_atomic_u32 names_unsynced; /* 1: files were made since their directory was synced */
     qr_atomic_u64 made_ahead;     /* a figure */
+    qr_atomic_u32 opener_cpu;     /* lib/rotate.h: where a page was opened last */
+    qr_atomic_u32 apart;          /* pages to come for which frames take turns */
 };
 
 static inline struct qr_group_list *qr_groups(const struct quire *ch)

@@ -18,6 +18,7 @@
 #include <lib/keeper.h>
 #include <lib/lease.h>
 #include <lib/recycle.h>
+#include <lib/rotate.h>
 #include <lib/turn.h>
 #include <lib/wait.h>
 
@@ -290,8 +291,15 @@ uint64_t qr_groups_floor(struct quire *ch, uint64_t tail)
     return floor != UINT64_MAX ? floor : qr_load_relaxed(&ch->view.live->retain_from);
 }
 
+/* Retired pages that may still be chosen. */
+struct range {
+    uint64_t from;
+    uint64_t below;
+    int oldest; /* the one that was retired first is wanted, else the last */
+};
+
 struct candidates {
-    uint64_t page_no; /* of the newest retired page; none: frame < 0 */
+    uint64_t page_no; /* of the retired page that is wanted most; none: frame < 0 */
     int64_t frame;
     uint64_t life;
     int64_t free; /* a frame that holds nothing; one that is mapped if there is one */
@@ -299,8 +307,9 @@ struct candidates {
     uint64_t free_life;
 };
 
-/* One pass over the life words: the newest page under below and floor, and a free frame. */
-static void survey(struct quire *ch, uint64_t page_no, uint64_t below, struct candidates *c)
+/* One pass over the life words: the page of the range that is wanted most, and a free frame. */
+static void survey(struct quire *ch, uint64_t page_no, const struct range *range,
+                   struct candidates *c)
 {
     c->frame = c->free = -1;
     c->free_mapped = 0;
@@ -318,7 +327,8 @@ static void survey(struct quire *ch, uint64_t page_no, uint64_t below, struct ca
             c->free_mapped = qr_store_frame_mapped(ch->store, f) != NULL;
             c->free_life = life;
         }
-        if (free || page >= below || (c->frame >= 0 && page < c->page_no))
+        if (free || page >= range->below || page < range->from ||
+            (c->frame >= 0 && (page < c->page_no) != range->oldest))
             continue;
         c->frame = f;
         c->page_no = page;
@@ -458,20 +468,23 @@ uint32_t qr_spares(struct quire *ch, uint32_t enough)
     return spares_below(ch, below < tail ? below : tail, enough);
 }
 
-/* The newest recyclable page below a bound: 1. 0: *blocked pages of those are needed. */
+/* A recyclable page below a bound, see lib/rotate.h: 1. 0: *blocked pages of those are needed. */
 static int pick_retired(struct quire *ch, uint64_t page_no, uint64_t below, struct candidates *c,
                         uint32_t *blocked)
 {
-    below = below < page_no ? below : page_no;
+    struct range range = {0, below < page_no ? below : page_no, qr_rotates(ch)};
     *blocked = 0;
     for (;;) {
-        survey(ch, page_no, below, c);
+        survey(ch, page_no, &range, c);
         if (c->frame < 0)
             return 0;
         if (qr_recyclable(ch, (uint32_t)c->frame, c->page_no))
             return 1;
         ++*blocked;
-        below = c->page_no;
+        if (range.oldest)
+            range.from = c->page_no + 1;
+        else
+            range.below = c->page_no;
     }
 }
 
@@ -494,7 +507,9 @@ int qr_pick(struct quire *ch, uint64_t page_no, enum qr_pick_mode mode, uint32_t
 {
     struct candidates c;
     uint32_t blocked;
-    if (pick_any(ch, page_no, &c, &blocked)) {
+    int found = pick_any(ch, page_no, &c, &blocked);
+    /* One that was made to take turns comes before any that was used. */
+    if (found && !(c.free_mapped && qr_rotates(ch))) {
         *frame = (uint32_t)c.frame;
         *life = c.life;
         return 0;

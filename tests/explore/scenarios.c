@@ -2,6 +2,7 @@
 /* See scenarios.h. Sizes are the smallest in which the thing under test can happen. */
 #include <tests/explore/actors.h>
 #include <tests/explore/scenarios.h>
+#include <tests/explore/wraps.h>
 
 static void setup_send(struct world *w)
 {
@@ -39,6 +40,22 @@ static void setup_turn3(struct world *w)
     act(do_send, w, 1, 2, 0);
     act(do_send, w, 2, 1, 0);
     act(do_recv, w, rx, 0, 0);
+}
+
+/* With more frames than are needed, and everybody on a processor of his own: they take turns. */
+static void setup_rotate(struct world *w)
+{
+    wraps_apart = 1;
+    begin(w, 1, 4, QUIRE_FULL_BLOCK);
+    world_plan(w, 7);
+    world_tx_open(w, 0);
+    world_tx_open(w, 1);
+    uint32_t a = world_subscribe(w, 0, NULL, 0, 0);
+    uint32_t b = world_subscribe(w, 0, NULL, 0, 0);
+    act(do_send, w, 0, 5, 0);
+    act(do_send, w, 1, 2, 0);
+    act(do_recv, w, a, 0, 0);
+    act(do_recv_release, w, b, 0, 0);
 }
 
 static void setup_one_page(struct world *w)
@@ -250,6 +267,7 @@ const struct scenario scenarios[] = {
     {"send", "two producers and a consumer inside one page", setup_send},
     {"turn", "one message a page: every send turns", setup_turn},
     {"turn3", "three producers, two messages a page", setup_turn3},
+    {"rotate", "frames take turns", setup_rotate},
     {"one-page", "a ring of one page", setup_one_page},
     {"members", "two members of a group, runs of 2 and 1", setup_members},
     {"mpmc", "two producers, two members, one message a page", setup_mpmc},

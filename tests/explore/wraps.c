@@ -33,7 +33,10 @@ long __real_syscall(long number, ...);
 int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex);
 int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex);
 int __wrap_sched_yield(void);
+int __wrap_sched_getcpu(void);
 long __wrap_syscall(long number, ...);
+
+int wraps_apart;
 
 int __wrap_pthread_mutex_lock(pthread_mutex_t *mutex)
 {
@@ -54,6 +57,11 @@ int __wrap_pthread_mutex_unlock(pthread_mutex_t *mutex)
         sched_wrote();
     }
     return __real_pthread_mutex_unlock(mutex);
+}
+
+int __wrap_sched_getcpu(void)
+{
+    return wraps_apart && sched_active() ? (int)sched_self() + 1 : 0;
 }
 
 int __wrap_sched_yield(void)

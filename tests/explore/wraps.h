@@ -14,6 +14,9 @@ void sched_sleep(const void *address, uint32_t bitset);
 /* Wakes up to count sleepers; returns how many. */
 int sched_wake(const void *address, uint32_t count, uint32_t bitset);
 
+/* 1: each coroutine is on a processor of its own; 0: all are on one. */
+extern int wraps_apart;
+
 /* Before a channel is opened: memory and files of the run before are gone. */
 void wraps_reset(void);
 void files_reset(void); /* part of it */
