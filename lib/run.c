@@ -13,8 +13,10 @@
 #include <lib/rx.h>
 #include <lib/turn.h>
 #include <lib/wait.h>
+#include <string.h>
 
 #define HOLE_LOOK_AHEAD   16u
+#define WATCH_LOOKS       16u
 #define GATHER_BELOW      64u /* a run shorter than this is given a moment to grow */
 #define GATHER_PAUSES     16u
 #define GATHER_PAUSES_MAX 256u /* as long as four pauses bring a message */
@@ -67,11 +69,10 @@ void qr_run_drop(struct quire_rx *rx)
 }
 
 /* Moves head over n messages. 1 when they are ours. */
-static int claim(struct quire_rx *rx, uint64_t head, uint64_t position, uint32_t n)
+static inline int move_head(struct quire_rx *rx, uint64_t head, uint64_t position, uint32_t n)
 {
     struct qr_group_block *b = rx->group->block;
     uint64_t intent = qr_intent(position, n, 0);
-    help_owner(rx, head);
     /* [R17 intent] pairs with A17: written before head says that the run is taken. */
     qr_store_release(&rx->line->intent, intent);
     /* [R5 head] pairs with A5: whoever sees the run taken sees whose it is. */
@@ -81,6 +82,14 @@ static int claim(struct quire_rx *rx, uint64_t head, uint64_t position, uint32_t
     }
     /* [R17 intent] pairs with A17; a helper may have stored the same value. */
     qr_store_release(&rx->line->intent, intent | QR_INTENT_CONFIRMED);
+    return 1;
+}
+
+static int claim(struct quire_rx *rx, uint64_t head, uint64_t position, uint32_t n)
+{
+    help_owner(rx, head);
+    if (!move_head(rx, head, position, n))
+        return 0;
     take_in_hand(rx, position, n, 0);
     if (qr_unlikely(rx->leases.zone != NULL)) {
         if (!qr_lease_open(rx->group, &rx->leases, QUIRE_SLOT_OF(position), n))
@@ -198,6 +207,43 @@ static uint32_t gather(struct quire_rx *rx, uint32_t slot, uint32_t n)
         rx->patience_lost++;
     rx->impatience = more > n ? 0 : 1u << rx->patience_lost;
     return more;
+}
+
+/* Where the record of the slot will begin: a claim takes slot and bytes together, so right behind
+ * the record before. NULL: that is not known. */
+static const unsigned char *record_to_come(const struct quire_rx *rx, uint32_t slot)
+{
+    uint32_t length;
+    if (slot == 0)
+        return rx->data;
+    /* [A2 slot] pairs with R2: that record is complete. */
+    uint64_t word = qr_load_acquire(&rx->slots[slot - 1]);
+    uint32_t offset = qr_slot_offset(word);
+    if (!qr_slot_is(word, rx->tag) || offset > rx->record_units_max)
+        return NULL;
+    memcpy(&length, rx->data + (uint64_t)offset * 8, sizeof(length));
+    uint64_t next = offset + qr_claim_need(length);
+    return next <= rx->record_units_max ? rx->data + next * 8 : NULL;
+}
+
+int qr_run_watch(const struct quire_rx *rx)
+{
+    /* relaxed: a hint; whoever claims reads it in order. */
+    uint64_t head = qr_load_relaxed(&rx->group->block->head);
+    uint32_t slot = qr_head_slot(head);
+    if (!rx->frame || slot >= rx->channel->max_messages)
+        return 0;
+    const unsigned char *record = record_to_come(rx, slot);
+    for (uint32_t i = 0; i < WATCH_LOOKS; i++) {
+        /* relaxed: as above. */
+        if (qr_slot_is(qr_load_relaxed(&rx->slots[slot]), rx->tag))
+            return 1;
+        /* Both lines come from the producer at once, not one after the other. */
+        if (record)
+            __builtin_prefetch(record);
+        qr_pause();
+    }
+    return 0;
 }
 
 /* Is the unpublished slot a hole with messages behind it that other members could take? */
@@ -344,6 +390,43 @@ static int adopt_any(struct quire_rx *rx)
             return 0;
     }
     return QUIRE_EAGAIN;
+}
+
+/* What is announced to the group comes before the next message. relaxed: hints, see qr_run_fill. */
+static inline int announced(const struct qr_group_block *b)
+{
+    return (qr_load_relaxed(&b->orphans) | qr_load_relaxed(&b->lost_pending) |
+            qr_load_relaxed(&b->paused)) != 0;
+}
+
+int qr_run_next(struct quire_rx *rx, uint64_t deadline_ns)
+{
+    const struct qr_group_block *b = rx->group->block;
+    /* [A5 head] pairs with R5. */
+    uint64_t head = qr_load_acquire(&b->head);
+    uint32_t slot = qr_head_slot(head);
+    if (((head >> 26) ^ rx->page_no) << 26 != 0 || slot >= rx->channel->max_messages ||
+        rx->stand != rx->page_no + 1 || rx->entered != rx->stand || rx->next != rx->end ||
+        qr_head_owner(head) != rx->index || announced(b))
+        return 0;
+    uint32_t n = run_at(rx, slot);
+    if (n == 0)
+        return 0;
+    if (n < GATHER_BELOW && n < rx->run_max && deadline_ns != 0) {
+        if (rx->impatience == 0)
+            return 0; /* it is gathered where there is time to */
+        rx->impatience--;
+    }
+    uint64_t position = QUIRE_POSITION(rx->page_no, slot);
+    if (!move_head(rx, head, position, n))
+        return 0;
+    rx->next = position;
+    rx->end = position + n;
+    rx->flags = 0;
+    qr_rx_set_ready(rx, rx->end);
+    if (qr_unlikely(rx->channel->pace != NULL))
+        qr_pace_received(rx->channel, n);
+    return 1;
 }
 
 int qr_run_fill(struct quire_rx *rx)

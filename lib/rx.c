@@ -202,6 +202,8 @@ static int look_until(struct quire_rx *rx, struct quire_msg *msg, uint64_t deadl
     rx->patient = deadline_ns != 0;
     while ((rc = look_now(rx, msg)) == QUIRE_EAGAIN && deadline_ns != 0) {
         int next = qr_pause_step(&pause);
+        if (next == 0 && rx->wait != QUIRE_WAIT_YIELD)
+            qr_run_watch(rx);
         if (next == 1)
             rc = sleep_for_message(rx, msg, deadline_ns);
         if (next == QUIRE_TIMEDOUT)
@@ -288,14 +290,38 @@ static __attribute__((noinline)) int recv_slow(struct quire_rx *rx, struct quire
     return rc;
 }
 
+/* The first message of a run that nothing stands in the way of. 1 when it is in *msg. */
+static int next_plain(struct quire_rx *rx, struct quire_msg *msg, uint64_t deadline_ns)
+{
+    int watches = deadline_ns != 0 && rx->wait != QUIRE_WAIT_YIELD && rx->frame;
+    if (!qr_run_next(rx, deadline_ns) &&
+        !(watches && qr_run_watch(rx) && qr_run_next(rx, deadline_ns)))
+        return 0;
+    if (!recv_plain_one(rx, msg))
+        return 0;
+    take(rx);
+    return 1;
+}
+
+/* Neither leases nor checksums, and nothing left of the run in hand. */
+static __attribute__((noinline)) int recv_next(struct quire_rx *rx, struct quire_msg *msg,
+                                               uint64_t deadline_ns)
+{
+    if (!qr_closed(rx->channel) && next_plain(rx, msg, deadline_ns))
+        return 0;
+    return recv_slow(rx, msg, deadline_ns);
+}
+
 /* A message of the run in hand of an ack group, or else: again a tail call. */
 static __attribute__((noinline)) int recv_any(struct quire_rx *rx, struct quire_msg *msg,
                                               uint64_t deadline_ns)
 {
     qr_atomic_u64 *who = rx->who;
     uint64_t position = rx->next;
+    if (!who)
+        return rx->careful ? recv_slow(rx, msg, deadline_ns) : recv_next(rx, msg, deadline_ns);
     /* relaxed: a hint; who returned a message wakes somebody, or is seen by the next receive. */
-    if (qr_unlikely(!who || position >= rx->ready || qr_load_relaxed(rx->returned) != 0 ||
+    if (qr_unlikely(position >= rx->ready || qr_load_relaxed(rx->returned) != 0 ||
                     qr_closed(rx->channel) || !recv_plain_one(rx, msg)))
         return recv_slow(rx, msg, deadline_ns);
     /* relaxed: before next moves past the slot nobody else looks; that is a release (R18). */
@@ -314,7 +340,7 @@ static inline __attribute__((always_inline)) int recv(struct quire_rx *rx, struc
     if (qr_unlikely(rx->next >= rx->plain || qr_closed(rx->channel)))
         return recv_any(rx, msg, deadline_ns);
     if (qr_unlikely(!recv_plain_one(rx, msg)))
-        return recv_any(rx, msg, deadline_ns);
+        return recv_slow(rx, msg, deadline_ns);
     take(rx);
     return 0;
 }

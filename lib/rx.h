@@ -83,6 +83,12 @@ static inline void qr_rx_set_ready(struct quire_rx *rx, uint64_t ready)
  * QUIRE_LAPPED; QUIRE_CLOSED; or an error.
  */
 int qr_run_fill(struct quire_rx *rx);
+/* Nothing was found: looks at the next slot for a moment, which is quicker to see a message than
+ * looking for everything that may have happened. 1 when there is one. */
+int qr_run_watch(const struct quire_rx *rx);
+/* For an auto group: the next run, when the last one is received, the page is the same and nothing
+ * else is to be done. 1 when it is in hand; 0: qr_run_fill() says what there is. */
+int qr_run_next(struct quire_rx *rx, uint64_t deadline_ns);
 /* Claimed and not delivered. */
 static inline int qr_run_held(const struct quire_rx *rx)
 {

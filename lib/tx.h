@@ -4,6 +4,7 @@
 #define QR_LIB_TX_H
 
 #include <lib/bound.h>
+#include <lib/ends.h>
 
 /* Slots and bytes that a producer has claimed. */
 struct qr_claimed {
@@ -50,7 +51,13 @@ static inline void qr_tx_shut(struct quire_tx *tx)
     qr_store_relaxed(&tx->paced_limit, 0u); /* relaxed: the same */
 }
 
-/* The same for all of them. */
+/* Nobody is there to receive, and the handle wants to be told. */
+static inline int qr_tx_ended(const struct quire_tx *tx)
+{
+    return tx->ends && qr_ends_over(&tx->channel->consumers);
+}
+
+/* qr_tx_shut for all of them. */
 void qr_tx_shut_all(struct quire *ch);
 /* The first consumer came or the last one went: shuts the handles that want to be told, or opens
  * them again. Under ch->lock. */

@@ -11,9 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SPINS       128u /* looks before the first yield */
-#define YIELDS      16u  /* yields before the sleep */
-#define CLOCK_EVERY 64u
+#define SPINS       32u /* looks before the first yield */
+#define SPINS_YIELD 2u
+#define YIELDS      16u /* yields before the sleep */
+#define CLOCK_EVERY 16u
 
 uint64_t qr_now(void)
 {
@@ -220,14 +221,17 @@ void qr_wake_everybody(struct quire *ch)
 int qr_pause_step(struct qr_pause *p)
 {
     uint32_t round = p->rounds++;
-    if (p->deadline_ns != QUIRE_FOREVER && (round >= SPINS || round % CLOCK_EVERY == 0) &&
+    /* Who yields shares the processor with somebody that is to have it soon: what one processor
+     * sends and receives itself is not fetched from another. */
+    uint32_t spins = p->strategy == QUIRE_WAIT_YIELD ? SPINS_YIELD : SPINS;
+    if (p->deadline_ns != QUIRE_FOREVER && (round >= spins || round % CLOCK_EVERY == 0) &&
         qr_now() >= p->deadline_ns)
         return QUIRE_TIMEDOUT;
-    if (p->strategy == QUIRE_WAIT_BUSY || round < SPINS) {
+    if (p->strategy == QUIRE_WAIT_BUSY || round < spins) {
         qr_pause();
         return 0;
     }
-    if (p->strategy == QUIRE_WAIT_YIELD || round < SPINS + YIELDS) {
+    if (p->strategy == QUIRE_WAIT_YIELD || round < spins + YIELDS) {
         sched_yield();
         return 0;
     }
