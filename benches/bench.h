@@ -86,29 +86,6 @@ int bench_floor_harness(uint32_t size, double *ns);
 /* One thread sends and receives; see bench_one.c. */
 int bench_one(const struct bench_shape *shape, struct bench_result *result);
 
-/*
- * A queue under test with producers and consumers in threads of their own; see bench_threads.c.
- * Without producer and consumer the queue itself is every thread's handle, and is plain memory.
- */
-struct bench_tally;
-struct bench_queue_ops {
-    int (*open)(const struct bench_shape *shape, void **queue);
-    void (*close)(void *queue);
-    /* A handle for one thread; any handle can also send the stop message. */
-    int (*producer)(void *queue, void **handle);
-    int (*consumer)(void *queue, void **handle);
-    /* Sends count messages with ids from first on. */
-    int (*produce)(void *handle, uint64_t first, uint64_t count);
-    /* Receives and tallies until the message BENCH_ID_STOP, which is not tallied. */
-    int (*consume)(void *handle, struct bench_tally *tally);
-};
-extern const struct bench_queue_ops bench_queue_quire;
-extern const struct bench_queue_ops bench_queue_vyukov;
-extern const struct bench_queue_ops bench_queue_mutex;
-
-int bench_threads(const struct bench_queue_ops *ops, const struct bench_shape *shape,
-                  struct bench_result *result);
-
 /* A channel opened, used for one message and closed, in ms. */
 struct bench_open_result {
     double open_ms;  /* quire_open alone */

@@ -5,6 +5,7 @@
  * becomes slower or faster meanwhile counts for both. Threads are not pinned: the keeper's would
  * share a processor with one of them.
  */
+#include <benches/bench_threads.h>
 #include <benches/durable.h>
 
 enum mode { NONE, URING, THREADS, MODES };
@@ -59,7 +60,7 @@ static int measure(const struct durable_options *options, uint32_t size, enum mo
                                   : QUIRE_ENGINE_AUTO,
     };
 
-    return bench_threads(&bench_queue_quire, &shape, result);
+    return bench_threads_quire(&shape, result);
 }
 
 static int run_size(const struct durable_options *options, unsigned which, uint32_t size)

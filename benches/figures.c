@@ -3,7 +3,9 @@
  * The cases of quire_figures. A run goes through the table once; the floor is measured before
  * each case, so that a ratio always stands between neighbours in time.
  */
+#include <benches/bench_threads.h>
 #include <benches/figures.h>
+#include <benches/peers/reference.h>
 
 enum kind { ONE, QUIRE, VYUKOV, MUTEX };
 
@@ -155,6 +157,24 @@ static struct derived derived[] = {
 };
 #define GOALS (sizeof(derived) / sizeof(derived[0]))
 
+static const struct peer vyukov = {
+    .name = "vyukov",
+    .traits = PEER_ORDERED,
+    .open = vyukov_open,
+    .close = vyukov_close,
+    .consumer = vyukov_consumer,
+    .produce = vyukov_produce,
+    .consume = vyukov_consume,
+};
+static const struct peer mutex = {
+    .name = "mutex",
+    .traits = PEER_ORDERED,
+    .open = mutex_open,
+    .close = mutex_close,
+    .produce = mutex_produce,
+    .consume = mutex_consume,
+};
+
 static int run_case(struct measured *measured, const struct figures_options *options)
 {
     struct bench_shape shape = measured->shape;
@@ -170,11 +190,11 @@ static int run_case(struct measured *measured, const struct figures_options *opt
     if (measured->kind == ONE)
         rc = bench_one(&shape, &result);
     else if (measured->kind == QUIRE)
-        rc = bench_threads(&bench_queue_quire, &shape, &result);
+        rc = bench_threads_quire(&shape, &result);
     else if (measured->kind == VYUKOV)
-        rc = bench_threads(&bench_queue_vyukov, &shape, &result);
+        rc = bench_threads(&vyukov, &shape, &result);
     else
-        rc = bench_threads(&bench_queue_mutex, &shape, &result);
+        rc = bench_threads(&mutex, &shape, &result);
     if (rc != 0) {
         fprintf(stderr, "quire_figures: case %s failed\n", measured->ns.key);
         return rc;

@@ -81,6 +81,7 @@ static void begin(struct crew_worker *worker)
     if (worker->crew->run->pinned)
         worker->rc = peer_pin(worker->cpu);
     pthread_barrier_wait(&worker->crew->start);
+    worker->begin_ns = peer_now_ns();
 }
 
 static void *produce(void *argument)
@@ -118,7 +119,7 @@ static int spawn(struct crew_worker *worker, void *(*body)(void *))
 }
 
 /* A thread that cannot be started leaves the others at the barrier: main ends the process. */
-static int spawn_all(struct crew *crew)
+static int spawn_all(struct crew *crew, uint64_t each)
 {
     int rc = 0;
 
@@ -131,7 +132,9 @@ static int spawn_all(struct crew *crew)
         rc = spawn(&crew->consumer[i], consume);
     }
     for (unsigned i = 0; i < crew->run->producers && rc == 0; i++) {
-        crew->producer[i].first = crew->producer[i].source.id;
+        struct peer_source *source = &crew->producer[i].source;
+        crew->producer[i].first = source->id;
+        source->end = each == UINT64_MAX ? each : source->id + each;
         rc = spawn(&crew->producer[i], produce);
     }
     return rc;
@@ -211,27 +214,57 @@ static int join(struct crew_worker *worker, unsigned count)
     return rc;
 }
 
-int crew_pass(struct crew *crew, double seconds, uint64_t *messages, uint64_t *ns)
+/* When the first of them began: main itself may get a processor long after that. */
+static uint64_t begun_ns(const struct crew *crew)
 {
-    struct timespec span = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
-    int rc = spawn_all(crew);
+    uint64_t ns = UINT64_MAX;
 
-    if (rc != 0)
-        return rc;
-    pthread_barrier_wait(&crew->start);
-    *ns = peer_now_ns();
-    nanosleep(&span, NULL);
-    /* relaxed: the counts are read after the join. */
-    __atomic_store_n(&crew->stop, 1, __ATOMIC_RELAXED);
-    rc = join(crew->producer, crew->run->producers);
+    for (unsigned i = 0; i < crew->run->producers; i++)
+        if (crew->producer[i].begin_ns < ns)
+            ns = crew->producer[i].begin_ns;
+    return ns;
+}
+
+static int finish(struct crew *crew, uint64_t *messages, uint64_t *ns)
+{
+    int rc = join(crew->producer, crew->run->producers);
+
     if (rc != 0)
         return rc; /* consumers may wait for ever: main ends the process */
     *messages = sent(crew);
     while (received(crew) < *messages * crew->run->groups)
         nap();
-    *ns = peer_now_ns() - *ns;
+    *ns = peer_now_ns() - begun_ns(crew);
     rc = stop_consumers(crew);
     int joined = rc == 0 ? join(crew->consumer, crew->consumers) : rc;
     pthread_barrier_destroy(&crew->start);
     return joined != 0 ? joined : crew_verify(crew);
+}
+
+int crew_pass(struct crew *crew, double seconds, uint64_t *messages, uint64_t *ns)
+{
+    struct timespec span = {(time_t)seconds, (long)((seconds - (double)(time_t)seconds) * 1e9)};
+    int rc = spawn_all(crew, UINT64_MAX);
+
+    if (rc != 0)
+        return rc;
+    pthread_barrier_wait(&crew->start);
+    nanosleep(&span, NULL);
+    /* relaxed: the counts are read after the join. */
+    __atomic_store_n(&crew->stop, 1, __ATOMIC_RELAXED);
+    return finish(crew, messages, ns);
+}
+
+int crew_pass_count(struct crew *crew, uint64_t each, uint64_t *ns)
+{
+    uint64_t messages = 0;
+    int rc = spawn_all(crew, each);
+
+    if (rc != 0)
+        return rc;
+    pthread_barrier_wait(&crew->start);
+    rc = finish(crew, &messages, ns);
+    if (rc == 0 && messages != each * crew->run->producers)
+        return peer_fail("not all messages were sent", -EBADMSG);
+    return rc;
 }

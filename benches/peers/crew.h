@@ -16,6 +16,7 @@ struct crew_worker {
     struct peer_source source; /* producers */
     uint64_t first;            /* id of the first message of this pass */
     struct peer_tally *tally;  /* consumers */
+    uint64_t begin_ns;
     int rc;
 };
 
@@ -41,6 +42,8 @@ void crew_close(struct crew *crew);
  * A thread that hangs hangs the pass: whoever runs the program limits its time.
  */
 int crew_pass(struct crew *crew, double seconds, uint64_t *messages, uint64_t *ns);
+/* The same, but each producer sends that many. */
+int crew_pass_count(struct crew *crew, uint64_t each, uint64_t *ns);
 
 /* Compares what the consumers have with what the producers sent, from first[i] on. */
 int crew_verify(const struct crew *crew);

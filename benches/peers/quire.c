@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* quire, in memory and in a directory. */
 #include <benches/peers/loops.h>
+#include <benches/peers/quire.h>
 #include <errno.h>
 #include <ftw.h>
-#include <quire.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -25,6 +25,17 @@ static int fail(const char *what, int code)
     return code < 0 ? code : -EIO;
 }
 
+int quire_adopt(quire_t *channel, const char *path, void **out)
+{
+    struct queue *queue = *out = calloc(1, sizeof(*queue));
+
+    if (!queue)
+        return peer_fail("memory", -ENOMEM);
+    queue->channel = channel;
+    snprintf(queue->path, sizeof(queue->path), "%s", path);
+    return 0;
+}
+
 #define PAGES 16u
 
 /* Room for as many messages as the other queues have. */
@@ -43,18 +54,17 @@ static int open_with(const struct peer_run *run, struct quire_options *options, 
 {
     static const uint32_t waits[] = {QUIRE_WAIT_BUSY, QUIRE_WAIT_YIELD, QUIRE_WAIT_BLOCK};
     static unsigned number;
-    struct queue *queue = *out = calloc(1, sizeof(*queue));
+    char path[512] = "";
+    quire_t *channel;
 
-    if (!queue)
-        return peer_fail("memory", -ENOMEM);
     options->wait = waits[run->wait];
     room_for(run, options);
     if (file) {
         options->flags = QUIRE_CREATE | QUIRE_EXCLUSIVE;
-        snprintf(queue->path, sizeof(queue->path), "%s/peer-%u", run->dir, number++);
+        snprintf(path, sizeof(path), "%s/peer-%u", run->dir, number++);
     }
-    int rc = quire_open(&queue->channel, file ? queue->path : NULL, options);
-    return rc == 0 ? 0 : fail("quire_open", rc);
+    int rc = quire_open(&channel, file ? path : NULL, options);
+    return rc == 0 ? quire_adopt(channel, path, out) : fail("quire_open", rc);
 }
 
 static int open_memory(const struct peer_run *run, void **out)
