@@ -6,6 +6,7 @@
 #include <benches/bench_threads.h>
 #include <benches/figures.h>
 #include <benches/peers/reference.h>
+#include <stdlib.h>
 
 enum kind { ONE, QUIRE, VYUKOV, MUTEX };
 
@@ -161,8 +162,7 @@ static const struct peer vyukov = {
     .name = "vyukov",
     .traits = PEER_ORDERED,
     .open = vyukov_open,
-    .close = vyukov_close,
-    .consumer = vyukov_consumer,
+    .close = free,
     .produce = vyukov_produce,
     .consume = vyukov_consume,
 };
@@ -170,7 +170,7 @@ static const struct peer mutex = {
     .name = "mutex",
     .traits = PEER_ORDERED,
     .open = mutex_open,
-    .close = mutex_close,
+    .close = free,
     .produce = mutex_produce,
     .consume = mutex_consume,
 };

@@ -30,7 +30,8 @@ PEER_INLINE void peer_msg_set(struct peer_msg *msg, const void *data, uint32_t s
 struct peer_calls {
     /* Waits for room. 0, or a negative code. */
     int (*send)(void *handle, const void *data, uint32_t size);
-    /* Waits for a message; valid until done or the next call. tally->copy is room for copies. */
+    /* Waits for a message; valid until done or the next call. tally->copy is room for copies.
+     * Negative when it failed. */
     int (*recv)(void *handle, struct peer_msg *msg, struct peer_tally *tally);
     /* All n; those of one fixed size lie side by side from vec[0] on. NULL: no such call. */
     int (*send_n)(void *handle, const struct peer_vec *vec, uint32_t n);
@@ -109,52 +110,56 @@ PEER_INLINE int peer_produce_batches(void *handle, struct peer_source *source, u
 
 PEER_INLINE void peer_count(struct peer_tally *tally, uint64_t count)
 {
-    /* release: who sees the last message counted sees what was summed up. */
-    __atomic_store_n(&tally->count, count, __ATOMIC_RELEASE);
+    /* relaxed: what was summed up is read after a join. */
+    __atomic_store_n(&tally->count, count, __ATOMIC_RELAXED);
 }
 
 PEER_INLINE int peer_consume_singles(void *handle, struct peer_tally *tally, uint32_t size,
                                      const struct peer_calls *calls)
 {
+    struct peer_seen seen = {0, 0, tally->last};
     uint64_t count = tally->count;
     struct peer_msg msg;
+    int rc = 0;
 
     while (count != tally->limit) {
-        int rc = calls->recv(handle, &msg, tally);
+        rc = calls->recv(handle, &msg, tally);
         if (rc < 0)
-            return rc;
-        int stop = peer_tally_add(tally, msg.data, msg.size, size);
+            break;
+        int stop = peer_see(tally, &seen, msg.data, msg.size, size);
         if (calls->done)
             calls->done(handle);
         if (stop)
-            return 0;
+            break;
         peer_count(tally, ++count);
     }
-    return 0;
+    peer_tally_seen(tally, &seen);
+    return rc < 0 ? rc : 0;
 }
 
 PEER_INLINE int peer_consume_batches(void *handle, struct peer_tally *tally, uint32_t size,
                                      const struct peer_calls *calls)
 {
+    struct peer_seen seen = {0, 0, tally->last};
     struct peer_msg msgs[PEER_BATCH_MAX];
     uint64_t count = tally->count;
+    int stop = 0, n = 0;
 
     while (count != tally->limit) {
         uint64_t left = tally->limit - count;
-        uint32_t most = left < tally->batch ? (uint32_t)left : tally->batch;
-        int n = calls->recv_n(handle, msgs, most, tally);
-        int stop = 0;
+        n = calls->recv_n(handle, msgs, left < tally->batch ? (uint32_t)left : tally->batch, tally);
         if (n < 0)
-            return n;
+            break;
         for (int i = 0; i < n && !stop; i++)
-            stop = peer_tally_add(tally, msgs[i].data, msgs[i].size, size);
+            stop = peer_see(tally, &seen, msgs[i].data, msgs[i].size, size);
         if (calls->done)
             calls->done(handle);
         if (stop)
-            return 0;
+            break;
         peer_count(tally, count += (uint64_t)n);
     }
-    return 0;
+    peer_tally_seen(tally, &seen);
+    return n < 0 ? n : 0;
 }
 
 /* For entries of one size, and for one that is told by the source or tally. */

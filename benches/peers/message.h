@@ -52,16 +52,22 @@ PEER_INLINE const void *peer_text(const struct peer_source *source, uint64_t id,
     return at;
 }
 
-PEER_INLINE void peer_tally_text(struct peer_tally *tally, const void *data, uint32_t size,
-                                 uint64_t id)
+/* What a loop has seen: at hand while it runs, added to its tally when it ends. */
+struct peer_seen {
+    uint64_t sum;
+    uint64_t wrong;
+    uint64_t last;
+};
+
+PEER_INLINE void peer_see_text(struct peer_seen *seen, const void *data, uint32_t size, uint64_t id)
 {
     const struct trace_entry *entry = trace_entry(PEER_SEQ(id));
 
     if (size != entry->size ||
         memcmp((const unsigned char *)data + sizeof(id), trace_text() + entry->offset + sizeof(id),
                size - sizeof(id)) != 0)
-        tally->wrong |= 1;
-    tally->sum += id * PEER_MIX;
+        seen->wrong |= 1;
+    seen->sum += id * PEER_MIX;
 }
 
 /* Two words of a message, wherever it lies. */
@@ -85,20 +91,20 @@ PEER_INLINE uint64_t peer_sum(const uint64_t *words, uint32_t size)
     return a[0] + a[1];
 }
 
-PEER_INLINE void peer_tally_words(struct peer_tally *tally, const uint64_t *words, uint32_t size,
-                                  uint64_t id)
+PEER_INLINE void peer_see_words(struct peer_seen *seen, const uint64_t *words, uint32_t size,
+                                uint64_t id)
 {
     uint64_t wrong = 0;
 
     for (uint32_t i = 0; i < size / 8; i += 8)
         wrong |= (words[i] ^ (id + i)) | (words[i + 1] ^ ((id + i) ^ PEER_MIX));
-    tally->sum += peer_sum(words, size);
-    tally->wrong |= wrong;
+    seen->sum += peer_sum(words, size);
+    seen->wrong |= wrong;
 }
 
 /* Takes one message into account; size is what the run asked for, got what came. 1: the stop. */
-PEER_INLINE int peer_tally_add(struct peer_tally *tally, const void *data, uint32_t got,
-                               uint32_t size)
+PEER_INLINE int peer_see(struct peer_tally *tally, struct peer_seen *seen, const void *data,
+                         uint32_t got, uint32_t size)
 {
     uint64_t id;
 
@@ -106,18 +112,25 @@ PEER_INLINE int peer_tally_add(struct peer_tally *tally, const void *data, uint3
     if (id == PEER_ID_STOP)
         return 1;
     if (size == PEER_MIXED)
-        peer_tally_text(tally, data, got, id);
+        peer_see_text(seen, data, got, id);
     else
-        peer_tally_words(tally, (const uint64_t *)data, size, id);
+        peer_see_words(seen, (const uint64_t *)data, size, id);
     if (size != PEER_MIXED && got != size)
-        tally->wrong |= 1;
+        seen->wrong |= 1;
     if (tally->ordered) {
         uint64_t *next = &tally->next[(id >> PEER_ID_BITS) % PEER_THREADS_MAX];
-        tally->wrong |= PEER_SEQ(id) < *next;
+        seen->wrong |= PEER_SEQ(id) < *next;
         *next = PEER_SEQ(id) + 1;
     }
-    tally->last = id;
+    seen->last = id;
     return 0;
+}
+
+PEER_INLINE void peer_tally_seen(struct peer_tally *tally, const struct peer_seen *seen)
+{
+    tally->sum += seen->sum;
+    tally->wrong |= seen->wrong;
+    tally->last = seen->last;
 }
 
 #endif

@@ -6,6 +6,7 @@
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 struct handle {
     quire_tx_t *tx;
@@ -61,7 +62,7 @@ static int open_with(const struct peer_run *run, struct quire_options *options, 
     room_for(run, options);
     if (file) {
         options->flags = QUIRE_CREATE | QUIRE_EXCLUSIVE;
-        snprintf(path, sizeof(path), "%s/peer-%u", run->dir, number++);
+        snprintf(path, sizeof(path), "%s/peer-%ld-%u", run->dir, (long)getpid(), number++);
     }
     int rc = quire_open(&channel, file ? path : NULL, options);
     return rc == 0 ? quire_adopt(channel, path, out) : fail("quire_open", rc);
