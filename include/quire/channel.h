@@ -45,7 +45,7 @@ enum quire_full_policy {
 enum quire_wait {
     QUIRE_WAIT_DEFAULT = 0, /* as the channel; for a channel: BLOCK */
     QUIRE_WAIT_BLOCK = 1,   /* spin a little, yield a little, then sleep on a futex */
-    QUIRE_WAIT_YIELD = 2,   /* spin, then yield the processor; never sleep */
+    QUIRE_WAIT_YIELD = 2,   /* yield the processor after two looks; never sleep */
     QUIRE_WAIT_BUSY = 3     /* spin only */
 };
 
