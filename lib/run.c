@@ -210,10 +210,12 @@ static uint32_t gather(struct quire_rx *rx, uint32_t slot, uint32_t n)
 }
 
 /* Where the record of the slot will begin: a claim takes slot and bytes together, so right behind
- * the record before. NULL: that is not known. */
+ * the record before. NULL: that is not known, or the page may be gone. */
 static const unsigned char *record_to_come(const struct quire_rx *rx, uint32_t slot)
 {
     uint32_t length;
+    if (rx->stand != rx->page_no + 1)
+        return NULL;
     if (slot == 0)
         return rx->data;
     /* [A2 slot] pairs with R2: that record is complete. */

@@ -31,6 +31,7 @@ struct quire_tx {
     /* The slow half. */
     uint64_t sync_mask;           /* slots that end in these bits are counted for the next commit */
     qr_atomic_u64 paced_limit;    /* as fast_limit, where slots are counted for commits; else 0 */
+    qr_atomic_u64 large_limit;    /* as fast_limit, for those that memcpy copies */
     const struct qr_frame *frame; /* it claims in */
     uint32_t index;               /* of the line */
     int reserved;                 /* a reservation is open */
@@ -38,7 +39,8 @@ struct quire_tx {
     uint64_t reserved_size;
     qr_atomic_u64 *kept; /* claim as it was before the reservation */
     struct qr_room room; /* in channels with a bound; claim is NULL there between calls */
-    uint64_t limit;      /* of the one of the two ways that is its own, while that is open */
+    uint64_t limit;      /* of the one of the first two ways that is its own, while that is open */
+    uint64_t large;      /* of the third, the same */
     int ends;            /* it is told when the last consumer has gone */
 };
 
@@ -48,7 +50,8 @@ static inline void qr_tx_shut(struct quire_tx *tx)
 {
     /* relaxed: closing promises no moment, only that later calls see it. */
     qr_store_relaxed(&tx->fast_limit, 0u);
-    qr_store_relaxed(&tx->paced_limit, 0u); /* relaxed: the same */
+    qr_store_relaxed(&tx->paced_limit, 0u); /* relaxed, both: the same */
+    qr_store_relaxed(&tx->large_limit, 0u);
 }
 
 /* Nobody is there to receive, and the handle wants to be told. */

@@ -32,6 +32,7 @@ static void admit(struct quire_tx *tx)
     /* relaxed, both: as in qr_tx_shut. */
     qr_store_relaxed(&tx->fast_limit, paced ? 0 : tx->limit);
     qr_store_relaxed(&tx->paced_limit, paced ? tx->limit : 0);
+    qr_store_relaxed(&tx->large_limit, tx->large); /* relaxed: the same */
 }
 
 static struct quire_tx *tx_new(struct quire *ch, const struct quire_tx_options *options)
@@ -52,6 +53,8 @@ static struct quire_tx *tx_new(struct quire *ch, const struct quire_tx_options *
     tx->wait = options && options->wait ? options->wait : ch->wait;
     tx->ends = options && (options->flags & QUIRE_TX_ENDS) != 0;
     tx->limit = !plain ? 0 : (room < QR_COPY_INLINE_MAX ? room : QR_COPY_INLINE_MAX) + 1;
+    uint64_t add_max = ch->units_add_max * 8 - sizeof(struct qr_record);
+    tx->large = !plain ? 0 : (room < add_max ? room : add_max) + 1;
     admit(tx);
     return tx;
 }
