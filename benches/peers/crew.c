@@ -53,6 +53,7 @@ static int open_consumer(struct crew *crew, unsigned i)
 
 int crew_open(struct crew *crew, const struct peer_run *run, const struct peer *peer)
 {
+    (void)peer_cpus(); /* before any thread is pinned, and before several ask at once */
     memset(crew, 0, sizeof(*crew));
     crew->run = run;
     crew->peer = peer;

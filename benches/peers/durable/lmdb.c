@@ -177,4 +177,4 @@ static const struct durable_peer lmdb_writemap = {
 };
 
 static const struct durable_peer *const peers[] = {&lmdb, &lmdb_writemap, NULL};
-const struct durable_family durable_family = {"durable_lmdb", "liblmdb-dev", version, peers};
+const struct durable_family durable_family = {"lmdb", "liblmdb-dev", version, peers};

@@ -97,4 +97,4 @@ static const struct durable_peer quire_each = {
 };
 
 static const struct durable_peer *const peers[] = {&quire_each, NULL};
-const struct durable_family durable_family = {"durable_quire", "quire", quire_version, peers};
+const struct durable_family durable_family = {"quire", "", quire_version, peers};

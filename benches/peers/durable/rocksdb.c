@@ -129,4 +129,4 @@ static const struct durable_peer rocksdb = {
 };
 
 static const struct durable_peer *const peers[] = {&rocksdb, NULL};
-const struct durable_family durable_family = {"durable_rocksdb", "librocksdb-dev", version, peers};
+const struct durable_family durable_family = {"rocksdb", "librocksdb-dev", version, peers};

@@ -237,5 +237,5 @@ static const struct durable_peer sqlite_separate = {
 };
 
 static const struct durable_peer *const peers[] = {&sqlite_shared, &sqlite_separate, NULL};
-const struct durable_family durable_family = {"durable_sqlite", "libsqlite3-dev",
-                                              sqlite3_libversion, peers};
+const struct durable_family durable_family = {"sqlite", "libsqlite3-dev", sqlite3_libversion,
+                                              peers};
