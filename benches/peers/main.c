@@ -25,6 +25,8 @@ static const char help[] =
     "  --wait HOW       busy, yield or block (default yield)\n"
     "  --pinned         each thread on a processor of its own, while there are some\n"
     "  --seconds S      how long messages are sent, after a warm-up (default 0.3)\n"
+    "  --messages N     one: send exactly so many in place of --seconds, after a\n"
+    "                   warm-up of as many as the queue holds\n"
     "  --capacity N     messages a queue holds, a power of two (default 65536, or\n"
     "                   fewer of large messages)\n"
     "  --rate N         loaded: messages a second (default 100000)\n"
@@ -141,6 +143,8 @@ static int set_option(struct settings *s, int option)
         return 0;
     case 'S':
         return number(optarg, 0.001, 3600, &run->seconds);
+    case 'm':
+        return whole(optarg, 1, 1u << 30, &run->messages);
     case 'c':
         return whole(optarg, 2, 1u << 20, &run->capacity);
     case 'r':
@@ -171,6 +175,7 @@ static int parse(int argc, char **argv, struct settings *s)
         {"wait", required_argument, NULL, 'W'},
         {"pinned", no_argument, NULL, 'i'},
         {"seconds", required_argument, NULL, 'S'},
+        {"messages", required_argument, NULL, 'm'},
         {"capacity", required_argument, NULL, 'c'},
         {"rate", required_argument, NULL, 'r'},
         {"dir", required_argument, NULL, 'd'},
@@ -191,7 +196,11 @@ static int parse(int argc, char **argv, struct settings *s)
         if (rc != 0)
             return rc;
     }
-    return optind == argc && s->peer && s->run.workload ? 0 : -EINVAL;
+    if (optind != argc || !s->peer || !s->run.workload)
+        return -EINVAL;
+    if (s->run.messages > 0 && strcmp(s->run.workload, "one") != 0)
+        return peer_fail("--messages: of the workload one only", -EINVAL);
+    return 0;
 }
 
 /* 64 K of small messages; of large ones what takes about as much memory. */
@@ -214,7 +223,7 @@ static const struct peer *find(const char *name, uint32_t size)
     return NULL;
 }
 
-/* What of the run this queue cannot do. NULL: nothing. */
+/* What of the run this queue cannot do. NULL: . */
 static const char *refusal(const struct peer_run *run)
 {
     static const unsigned wait_traits[] = {PEER_BUSIES, PEER_YIELDS, PEER_BLOCKS};

@@ -51,6 +51,7 @@ struct peer_run {
     enum peer_wait wait;
     int pinned;
     double seconds;
+    uint32_t messages; /* one: exactly so many, however long it takes; 0: by seconds */
     uint32_t capacity; /* messages; a power of two */
     double rate;       /* loaded: messages a second */
     const char *dir;   /* where files may be made */

@@ -4,6 +4,7 @@
 #include <benches/peers/message.h>
 #include <benches/peers/workload.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -139,33 +140,50 @@ static uint32_t block_of(const struct peer_run *run)
     return block > BLOCK_MIN ? block : BLOCK_MIN;
 }
 
-static int one_block(struct crew *crew, void *from, void *to)
+static int one_block(struct crew *crew, uint64_t count)
 {
-    uint32_t block = block_of(crew->run);
     struct peer_source *source = &crew->producer[0].source;
     struct peer_tally *tally = crew->consumer[0].tally;
     int rc = 0;
 
-    source->end = source->id + block;
+    source->end = source->id + count;
     while (source->id != source->end && rc == 0)
-        rc = crew->peer->produce(from, source);
-    tally->limit = tally->count + block;
-    return rc == 0 ? crew->peer->consume(to, tally) : rc;
+        rc = crew->peer->produce(crew->producer[0].handle, source);
+    tally->limit = tally->count + count;
+    return rc == 0 ? crew->peer->consume(crew->consumer[0].handle, tally) : rc;
 }
 
-static int one_pass(struct crew *crew, double seconds, uint64_t *ns)
+/* Until the time is over, which is looked at now and then, or that many were sent. */
+static int one_pass(struct crew *crew, double seconds, uint64_t messages, uint64_t *ns)
 {
-    uint64_t begin = peer_now_ns();
+    uint64_t begin = peer_now_ns(), block = block_of(crew->run), left = messages;
     int rc = 0;
 
     crew->producer[0].first = crew->producer[0].source.id;
     crew->consumer[0].tally->count = crew->consumer[0].tally->sum = 0;
     do {
-        for (unsigned i = 0; i < 16 && rc == 0; i++)
-            rc = one_block(crew, crew->producer[0].handle, crew->consumer[0].handle);
+        for (unsigned i = 0; i < 16 && rc == 0 && left > 0; i++) {
+            uint64_t count = left < block ? left : block;
+            rc = one_block(crew, count);
+            left -= count;
+        }
         *ns = peer_now_ns() - begin;
-    } while (rc == 0 && (double)*ns < seconds * 1e9);
+    } while (rc == 0 && left > 0 && (double)*ns < seconds * 1e9);
     return rc == 0 ? crew_verify(crew) : rc;
+}
+
+/* A warm-up, then what is measured. */
+static int one_passes(struct crew *crew, uint64_t *ns)
+{
+    const struct peer_run *run = crew->run;
+    int rc;
+
+    if (run->messages > 0) {
+        rc = one_pass(crew, HUGE_VAL, peer_capacity(run), ns);
+        return rc == 0 ? one_pass(crew, HUGE_VAL, run->messages, ns) : rc;
+    }
+    rc = one_pass(crew, run->seconds * WARM_UP, UINT64_MAX, ns);
+    return rc == 0 ? one_pass(crew, run->seconds, UINT64_MAX, ns) : rc;
 }
 
 int workload_one(const struct peer_run *run, struct workload_result *result)
@@ -181,9 +199,7 @@ int workload_one(const struct peer_run *run, struct workload_result *result)
         return -EINVAL;
     int rc = crew_open(&crew, run, run->peer);
     if (rc == 0)
-        rc = one_pass(&crew, run->seconds * WARM_UP, &ns);
-    if (rc == 0)
-        rc = one_pass(&crew, run->seconds, &ns);
+        rc = one_passes(&crew, &ns);
     if (rc != 0)
         return rc;
     result->messages = crew.consumer[0].tally->count;
