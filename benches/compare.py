@@ -6,9 +6,10 @@ usage: compare.py BUILD [SECTION...] [options]
        compare.py --report FILE.jsonl [--markdown]
 
 BUILD is a build directory; every benches/peers/**/peer_* in it is asked which peers it has. The
-sections are one, throughput, fanout, pingpong, loaded, durable and steady; all but steady are run
-unless some are named. In each cell the peers run one after the other, round after round, and each
-ratio is between neighbours in time. A run that did not verify what it moved has no figure.
+sections are one, throughput, fanout, pingpong, loaded, durable, steady and instructions; all but
+steady are run unless some are named, and instructions, which are counted by valgrind, where there
+is one. In each cell the peers run one after the other, round after round, and each ratio is between
+neighbours in time. A run that did not verify what it moved has no figure.
 
 exit status: 0 measured; 1 a run failed, or one of quire's did not end in time, or there was nothing
 to measure; 2 usage. Whether the goals are met does not change it.
@@ -22,7 +23,7 @@ import signal
 import sys
 
 sys.dont_write_bytecode = True  # the sources stay as they are
-from comparison import cells, figures, host, peers, rounds, tables  # noqa: E402
+from comparison import cells, figures, host, instructions, peers, rounds, tables  # noqa: E402
 
 ROUNDS_LEAST = 5
 LIMIT_BEGIN_S, LIMIT_TIMES = 10, 10
@@ -52,9 +53,10 @@ def parser():
     made.add_argument("sections", nargs="*", metavar="SECTION", help="see below")
     made.add_argument("--rounds", type=int, metavar="N", help="rounds, at least 5 (default 5)")
     made.add_argument("--seconds", type=positive, metavar="S",
-                      help="of each run (default 0.3; durable 2, steady 60)")
+                      help="of each run (default 0.3; durable 2, steady 60; not of instructions)")
     made.add_argument("--limit", type=positive, metavar="S",
-                      help="after which a run is killed (default 10 and ten times its seconds)")
+                      help="after which a run is killed (default 10 and ten times its seconds; "
+                           "instructions 60)")
     made.add_argument("--name", help="of the run (default: the date and the time)")
     made.add_argument("--out", metavar="FILE", help="JSON lines (default NAME.jsonl)")
     made.add_argument("--dir", help="for files of the peers, on a disk (default beside FILE)")
@@ -74,6 +76,14 @@ def parser():
     return made
 
 
+def default_sections():
+    chosen = [name for name in cells.SECTIONS if name != "steady"]
+    if not instructions.available():
+        print("compare.py: there is no valgrind: instructions are left out", file=sys.stderr)
+        chosen.remove(cells.COUNTED)
+    return chosen
+
+
 def checked(made):
     asked = made.parse_intermixed_args()
     if asked.report:
@@ -85,7 +95,7 @@ def checked(made):
     for section in asked.sections:
         if section not in cells.SECTIONS:
             made.error(f"no section {section!r}; there are {' '.join(cells.SECTIONS)}")
-    asked.sections = asked.sections or [name for name in cells.SECTIONS if name != "steady"]
+    asked.sections = asked.sections or default_sections()
     asked.rounds = asked.rounds if asked.rounds is not None else 1 if asked.quick else ROUNDS_LEAST
     if asked.rounds < (1 if asked.quick else ROUNDS_LEAST):
         made.error(f"--rounds: at least {ROUNDS_LEAST}, or --quick")
@@ -123,6 +133,9 @@ def plan_of(asked, found):
 
 
 def measure(asked):
+    if cells.COUNTED in asked.sections and not instructions.available():
+        print("compare.py: there is no valgrind to count instructions", file=sys.stderr)
+        return 1
     asked.out.parent.mkdir(parents=True, exist_ok=True)
     asked.dir.mkdir(parents=True, exist_ok=True)
     source = pathlib.Path(__file__).absolute().parent
@@ -148,7 +161,7 @@ def measure(asked):
 
 
 def went_wrong(run):
-    if not any(cell.samples for cell in run.cells.values()):
+    if not any(cell.samples for cell in [*run.cells.values(), *run.counted.values()]):
         print("compare.py: no run has a figure", file=sys.stderr)
         return True
     return any(record["cause"] != "limit" or run.family(record["peer"]) == figures.QUIRE

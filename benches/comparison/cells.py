@@ -3,20 +3,21 @@
 import collections
 import re
 
-SECTIONS = ("one", "throughput", "fanout", "pingpong", "loaded", "durable", "steady")
+COUNTED = "instructions"  # under valgrind: of the workload one, by counting and not by time
+SECTIONS = ("one", "throughput", "fanout", "pingpong", "loaded", "durable", "steady", COUNTED)
 SIZES = ("16", "64", "512", "4096", "mixed")
 BATCHES = (1, 32)
 CREWS = ((1, 1), (2, 1), (1, 2), (2, 2), (4, 4), (8, 8))
 GROUPS = (1, 4, 16)
 LOADS = (10000, 100000, 1000000)
 DURABLE_PRODUCERS = (1, 4, 16)
-SECONDS = {"durable": 2.0, "steady": 60.0}
+SECONDS = {"durable": 2.0, "steady": 60.0, COUNTED: 5.0}
 SECONDS_OTHERS = 0.3
 SECONDS_QUICK = 0.05
 SECONDS_QUICK_STEADY = 1.0  # its series has one figure for each second
 QUICK = re.compile(r"one/64/1|throughput/(1P1C|2P2C)/64/1|throughput/2P2C/64/32|"
                    r"throughput/2P2C/mixed/1|fanout/4G/64|pingpong/(busy|block)/64|"
-                   r"loaded/100000/64|durable/4P|steady/1P1C/64")
+                   r"loaded/100000/64|durable/4P|steady/1P1C/64|instructions/4096/1")
 
 # The key names a cell in words; pinned is not part of it, so that a key has both ways.
 # wait is None where the peer waits as it does by itself.
@@ -34,10 +35,14 @@ def make(section, key, producers=1, consumers=1, groups=1, size="64", batch=1, w
                 False)
 
 
-def every_cell():
+def one_thread(section):
     for size in SIZES:
         for batch in BATCHES:
-            yield make("one", f"{size}/{batch}", size=size, batch=batch)
+            yield make(section, f"{size}/{batch}", size=size, batch=batch)
+
+
+def every_cell():
+    yield from one_thread("one")
     for producers, consumers in CREWS:
         for size in SIZES:
             for batch in BATCHES:
@@ -53,6 +58,7 @@ def every_cell():
     for producers in DURABLE_PRODUCERS:
         yield make("durable", f"{producers}P", producers, wait=None)
     yield make("steady", "1P1C/64", wait=None)
+    yield from one_thread(COUNTED)
 
 
 def pinned_by_default(cell):
@@ -75,11 +81,16 @@ def chosen(sections, pattern=None, quick=False, pinning="default"):
             continue
         ways = {"default": (pinned_by_default(cell),), "pinned": (True,), "unpinned": (False,),
                 "both": (False, True)}[pinning]
+        if cell.section == COUNTED:
+            ways = (False,)
         cells += [cell._replace(pinned=way) for way in ways]
     return cells
 
 
 def seconds_of(section, asked=None, quick=False):
+    """Of one run. What is counted takes as long as it takes: about so much."""
+    if section == COUNTED:
+        return SECONDS[section]
     if asked is not None:
         return asked
     if quick:
@@ -114,12 +125,16 @@ def applies(cell, traits):
     return True
 
 
-def arguments(cell, peer, traits, seconds, folder):
+def workload(cell):
+    return "one" if cell.section == COUNTED else cell.section
+
+
+def arguments(cell, peer, traits, length, folder):
+    """length: how long it is to run, as an option and its value."""
     wait = wait_of(cell, traits)
-    words = ["--peer", peer, "--workload", cell.section, "--producers", str(cell.producers),
+    words = ["--peer", peer, "--workload", workload(cell), "--producers", str(cell.producers),
              "--consumers", str(cell.consumers), "--groups", str(cell.groups),
-             "--size", cell.size, "--batch", str(cell.batch), "--seconds", f"{seconds:g}",
-             "--dir", folder]
+             "--size", cell.size, "--batch", str(cell.batch), *length, "--dir", folder]
     words += ["--wait", wait] if wait else []
     words += ["--rate", str(cell.rate)] if cell.rate else []
     return words + (["--pinned"] if cell.pinned else [])

@@ -8,7 +8,8 @@ from . import cells
 
 QUIRE = "quire"
 # What is compared in a section, and whether less of it is better.
-VALUES = {"pingpong": ("p50_ns", True), "loaded": ("p99_ns", True)}
+VALUES = {"pingpong": ("p50_ns", True), "loaded": ("p99_ns", True),
+          cells.COUNTED: ("instructions", True)}
 # Of the family reference, beside those with the trait floor: they show what the machine can do, and
 # carry no messages.
 FLOORS = ("line", "futex")
@@ -71,6 +72,7 @@ class Run:
         self.about = None
         self.peers = {}
         self.cells = {}  # (key, pinned): CellFigures, in the order measured
+        self.counted = {}  # the same of the cells where instructions were counted
         self.failed, self.left_out = [], []
 
     def add(self, record):
@@ -83,8 +85,9 @@ class Run:
         elif kind == "sample":
             if record["verified"] is not True:
                 raise Unreadable("a sample that was not verified")
-            cell = self.cell(record)
-            cell.samples.setdefault(record["peer"], {})[record["round"]] = record
+            self.put(record)
+        elif kind == "instructions":
+            self.put(record)
         elif kind == "failed":
             self.failed.append(record)
             if "cell" in record:
@@ -93,7 +96,11 @@ class Run:
             self.left_out.append(record)
 
     def cell(self, record):
-        return self.cells.setdefault((record["cell"], record["pinned"]), CellFigures(record))
+        known = self.counted if record["section"] == cells.COUNTED else self.cells
+        return known.setdefault((record["cell"], record["pinned"]), CellFigures(record))
+
+    def put(self, record):
+        self.cell(record).samples.setdefault(record["peer"], {})[record["round"]] = record
 
     @property
     def rounds(self):

@@ -104,7 +104,7 @@ def check_answer(answer, cell, peer, wait):
     """A figure counts only when the run verified what it moved, and is the run asked for."""
     if answer.get("verified") is not True:
         raise Failed("not verified")
-    asked = {"peer": peer.name, "workload": cell.section, "producers": cell.producers,
+    asked = {"peer": peer.name, "workload": cells.workload(cell), "producers": cell.producers,
              "consumers": cell.consumers, "groups": cell.groups, "size": cell.size,
              "batch": cell.batch, "pinned": cell.pinned}
     if wait:
@@ -124,9 +124,10 @@ def check_answer(answer, cell, peer, wait):
         raise Failed("series is not a list of rates")
 
 
-def measure(peer, cell, seconds, limit, folder):
-    """What one run of the peer says, when that may be believed."""
-    command = [str(peer.binary)] + cells.arguments(cell, peer.name, peer.traits, seconds, folder)
+def measure(peer, cell, length, limit, folder, under=()):
+    """What one run of the peer says, when that may be believed. under: what runs the program."""
+    command = [*under, str(peer.binary),
+               *cells.arguments(cell, peer.name, peer.traits, length, folder)]
     status, out, err = output_of(command, limit)
     if status == NOT_APPLICABLE:
         raise NotApplicable(complaint(err))

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 
-from . import cells, peers
+from . import cells, instructions, peers
 
 FAILURES_MAX = 2  # of one peer in one cell
 STARTING_S = 0.2  # what a run takes beside its seconds, for the estimate of the time left
@@ -66,11 +66,25 @@ class Plan:
     def peers_of(self, cell):
         return [peer for peer in self.peers if cells.applies(cell, peer.traits)]
 
+    def rounds_of(self, cell):
+        """A count is the same in every round."""
+        return 1 if cell.section == cells.COUNTED else self.rounds
+
     def cost(self, cell):
-        return self.seconds_of(cell.section) + STARTING_S
+        runs = instructions.RUNS if cell.section == cells.COUNTED else 1
+        return runs * (self.seconds_of(cell.section) + STARTING_S)
 
     def total(self):
-        return sum(self.cost(cell) * len(self.peers_of(cell)) * self.rounds for cell in self.cells)
+        return sum(self.cost(cell) * len(self.peers_of(cell)) * self.rounds_of(cell)
+                   for cell in self.cells)
+
+    def measure(self, cell, peer, folder):
+        """The kind of the record, and what is in it."""
+        limit = self.limit_of(cell.section)
+        if cell.section == cells.COUNTED:
+            return "instructions", instructions.count(peer, cell, limit, folder)
+        length = ("--seconds", f"{self.seconds_of(cell.section):g}")
+        return "sample", peers.measure(peer, cell, length, limit, folder)
 
 
 class CellRun:
@@ -78,7 +92,7 @@ class CellRun:
 
     def __init__(self, plan, cell, records, progress):
         self.plan, self.cell, self.records, self.progress = plan, cell, records, progress
-        self.peers = plan.peers_of(cell)
+        self.peers, self.rounds = plan.peers_of(cell), plan.rounds_of(cell)
         self.failures = {}
         self.answering = {}  # name: the peer that answers to it, where two binaries have it
 
@@ -88,12 +102,12 @@ class CellRun:
 
     def leave_out(self, peer, number):
         self.peers.remove(peer)
-        self.progress.total -= self.plan.cost(self.cell) * (self.plan.rounds - number)
+        self.progress.total -= self.plan.cost(self.cell) * (self.rounds - number)
 
     def failed(self, peer, number, failure):
         self.record("failed", peer, number, cause=failure.cause, reason=str(failure))
         self.failures[peer] = self.failures.get(peer, 0) + 1
-        if self.failures[peer] == FAILURES_MAX and number < self.plan.rounds:
+        if self.failures[peer] == FAILURES_MAX and number < self.rounds:
             self.record("left_out", peer, number, reason=f"{FAILURES_MAX} runs failed")
             self.leave_out(peer, number)
 
@@ -103,10 +117,8 @@ class CellRun:
             self.leave_out(peer, number)
             return
         folder = tempfile.mkdtemp(prefix="peer-", dir=self.plan.folder)
-        section = self.cell.section
         try:
-            answer = peers.measure(peer, self.cell, self.plan.seconds_of(section),
-                                   self.plan.limit_of(section), folder)
+            kind, answer = self.plan.measure(self.cell, peer, folder)
         except peers.NotApplicable as why:
             self.record("not_applicable", peer, number, reason=str(why))
             self.leave_out(peer, number)
@@ -115,18 +127,18 @@ class CellRun:
             self.failed(peer, number, failure)
         else:
             self.answering[peer.name] = peer
-            self.record("sample", peer, number, **answer)
+            self.record(kind, peer, number, **answer)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
     def run(self):
         order = list(self.peers)
-        for number in range(1, self.plan.rounds + 1):
+        for number in range(1, self.rounds + 1):
             turn = (number - 1) % len(order) if order else 0
             for peer in order[turn:] + order[:turn]:
                 if peer not in self.peers:
                     continue
-                self.progress.show(f"{self.cell.key}  round {number}/{self.plan.rounds}  "
+                self.progress.show(f"{self.cell.key}  round {number}/{self.rounds}  "
                                    f"{peer.name}")
                 self.once(peer, number)
                 self.progress.done += self.plan.cost(self.cell)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A run as tables: plain text of at most 80 columns, or Markdown."""
+import math
 import re
+import statistics
 import textwrap
 
 from . import cells, figures, goals
@@ -8,6 +10,7 @@ from . import cells, figures, goals
 WIDTH = 80
 GAP = 2
 PEERS_FIRST = ("quire",)
+MEMORY_CREWS = ("1P1C", "4P4C")
 TITLES = {"one": "One thread sends and receives (messages/s)",
           "throughput": "Throughput (messages/s)",
           "fanout": "Fan-out (deliveries to all groups/s)",
@@ -57,11 +60,17 @@ def ratio_text(value):
     return f"{value:.{digits}f}"
 
 
+def count_text(value):
+    return "-" if value is None else f"{value:.1f}" if value < 999.95 else f"{value:.0f}"
+
+
 def text_of(name):
     if name.endswith("_ns"):
         return time_text
     if name.endswith("_kib"):
         return kib_text
+    if name == "instructions":
+        return count_text
     return bytes_text if name == "written" else rate_text
 
 
@@ -125,11 +134,11 @@ VALUE_TITLES = {"rate": "messages/s", "p50_ns": "p50", "p99_ns": "p99", "p999_ns
                 "resident_end_kib": "resident at the end"}
 
 
-def matrix(run, title, chosen, value, column):
+def matrix(run, title, chosen, value, column, order=ordered_peers):
     text = text_of(value)
     both = len({cell.pinned for cell in chosen}) > 1
     rows = []
-    for peer in ordered_peers(run, chosen):
+    for peer in order(run, chosen):
         medians = [cell.median(peer, value) for cell in chosen]
         if any(median is not None for median in medians):
             rows.append([peer] + [text(median) for median in medians])
@@ -150,6 +159,45 @@ def matrices(run, section):
             table = matrix(run, title + (", pinned" if pinned else ""), chosen, value, column)
             if table:
                 yield table
+
+
+def fewest_first(run, chosen):
+    """By the cell of 64 bytes; who is not in it comes after those who are."""
+    def instructions(peer):
+        medians = [cell.median(peer) for cell in chosen if cell.words[0] == "64"]
+        return medians[0] if medians and medians[0] is not None else math.inf
+    return sorted(ordered_peers(run, chosen), key=instructions)
+
+
+def instructions_tables(run):
+    for batch in map(str, cells.BATCHES):
+        chosen = [cell for cell in run.counted.values() if cell.words[1] == batch]
+        table = matrix(run, f"Instructions of one message, x{batch}, with filling and checking it",
+                       chosen, "instructions", lambda words: words[0], fewest_first)
+        if table:
+            table.note = ("Sent and received in one thread, counted by callgrind in the whole "
+                          "process, not in the kernel; the fewest at 64 B first.")
+            yield table
+
+
+def resident(chosen, peer, size):
+    values = [value for cell in chosen if cell.words[1] == size
+              for value in cell.values(peer, "resident_kib").values() if value > 0]
+    return statistics.median(values) if values else None
+
+
+def memory_tables(run):
+    for crew in MEMORY_CREWS:
+        chosen = [cell for cell in run.section("throughput") if cell.words[0] == crew]
+        there = {cell.words[1] for cell in chosen}
+        sizes = [size for size in cells.SIZES if size in there]
+        rows = []
+        for peer in ordered_peers(run, chosen):
+            medians = [resident(chosen, peer, size) for size in sizes]
+            if any(median is not None for median in medians):
+                rows.append([peer] + [kib_text(median) for median in medians])
+        yield Table(f"Memory, {crew}: resident in the whole process", ["peer"] + sizes, rows,
+                    "Medians of all runs, one at a time and in batches.")
 
 
 def goals_table(run):
@@ -260,6 +308,8 @@ def tables(run):
     yield goals_table(run)
     for section in present:
         yield from matrices(run, section)
+    yield from instructions_tables(run)
+    yield from memory_tables(run)
     yield failures_table(run)
     yield peers_table(run)
 

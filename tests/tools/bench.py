@@ -17,6 +17,7 @@ from case import Failure, Skip, check, equal  # noqa: E402, F401
 
 DRIVER = ROOT / "benches" / "compare.py"
 FAKE = pathlib.Path(__file__).absolute().parent / "fake_peer.py"
+FAKE_VALGRIND = FAKE.parent / "fake_valgrind.py"
 LIMIT_S = 100
 MPMC = ["mpmc", "batch", "mixed", "yield", "busy", "block", "ordered"]
 CELL = "throughput/2P2C/64/1"
@@ -57,6 +58,21 @@ class Bench:
         path.write_text(f"#!{sys.executable} -B\n" + FAKE.read_text(encoding="utf-8"))
         path.chmod(0o755)
         path.with_suffix(".json").write_text(json.dumps(peers))
+
+    def valgrind(self, **told):
+        """An environment with a valgrind that counts as it is told for each peer; with none
+        where it is told nothing."""
+        folder = self.dir / "bin"
+        if not folder.exists():
+            folder.mkdir()
+            for tool in ("sh", "sleep"):
+                (folder / tool).symlink_to(shutil.which(tool))
+        if told:
+            path = folder / "valgrind"
+            path.write_text(f"#!{sys.executable} -B\n" + FAKE_VALGRIND.read_text(encoding="utf-8"))
+            path.chmod(0o755)
+            path.with_suffix(".json").write_text(json.dumps(told))
+        return {**os.environ, "PATH": str(folder)}
 
     def calls(self):
         log = self.peers / "calls.log"

@@ -29,8 +29,9 @@ def answer(peer, values, number):
             "producers": int(values["producers"]), "consumers": int(values["consumers"]),
             "groups": int(values["groups"]), "size": values["size"],
             "batch": int(values["batch"]), "wait": values.get("wait", "block"),
-            "pinned": "pinned" in values, "capacity": 65536, "messages": 1000,
-            "seconds": float(values["seconds"]), "rate": rate, "verified": True,
+            "pinned": "pinned" in values, "capacity": 65536,
+            "messages": int(values.get("messages", 1000)),
+            "seconds": float(values.get("seconds", 0.01)), "rate": rate, "verified": True,
             "resident_kib": 1000, "p50_ns": 1e9 / rate, "p99_ns": 2e9 / rate, "p999_ns": 3e9 / rate,
             "max_ns": 4e9 / rate, "written": 64, "series": [rate, rate],
             "resident_begin_kib": 900, "resident_end_kib": 950}

@@ -110,8 +110,16 @@ def refused(bench):
     bench.run(program=PLOT, status=2)
     bench.run(bench.out, program=PLOT, status=2)
     bench.run(bench.dir / "none", bench.dir / "plots", program=PLOT, status=1)
-    _, err = bench.run(RunFile().write(bench.out), bench.dir / "plots", program=PLOT, status=1)
+    made = RunFile()
+    _, err = bench.run(made.write(bench.out), bench.dir / "plots", program=PLOT, status=1)
     check("no figures" in err, err)
+    # Instructions have a table and no picture: there is nothing wrong with a run of them alone.
+    made.peer("quire", "quire", "mpmc")
+    made.lines.append({"record": "instructions", "cell": "instructions/64/1", "round": 1,
+                       "section": "instructions", "peer": "quire", "pinned": False, "size": "64",
+                       "batch": 1, "instructions": 99.5})
+    out, _ = bench.run(made.write(bench.out), bench.dir / "plots", program=PLOT)
+    equal(out, "Plots: none; instructions are in the table\n", "instructions alone")
 
 
 class Tree:
