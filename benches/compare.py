@@ -128,8 +128,12 @@ def plan_of(asked, found):
 
     def limit_of(section):
         return asked.limit or LIMIT_BEGIN_S + LIMIT_TIMES * seconds_of(section)
+
+    def more_of(cell):
+        return instructions.more_of(cell, asked.quick)
     chosen = cells.chosen(asked.sections, asked.cells, asked.quick, asked.pinning)
-    return rounds.Plan(chosen, found, asked.rounds, seconds_of, limit_of, asked.dir)
+    return rounds.Plan(chosen, found, asked.rounds, seconds_of, limit_of, more_of,
+                       asked.dir)
 
 
 def measure(asked):

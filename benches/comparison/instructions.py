@@ -12,12 +12,18 @@ RUNS = 2
 # Messages of the shorter run, and how many more the longer one has: whole rounds of the queue and
 # of the text, so that what happens once in a round is in the difference as often as it should be.
 FEW = 4096
-MORE, MORE_LARGE = 65536, 32768
+MORE, MORE_LARGE, MORE_QUICK = 65536, 32768, 4096
 TOTAL = re.compile(r"^totals: (\d+)$", re.MULTILINE)
 
 
 def available():
     return shutil.which("valgrind") is not None
+
+
+def more_of(cell, quick=False):
+    if quick:
+        return MORE_QUICK
+    return MORE_LARGE if cell.size == "4096" else MORE
 
 
 def total(path):
@@ -42,9 +48,8 @@ def run(peer, cell, messages, limit, folder):
     return total(out)
 
 
-def count(peer, cell, limit, folder):
-    """What a record says of a peer in a cell."""
-    more = MORE_LARGE if cell.size == "4096" else MORE
+def count(peer, cell, more, limit, folder):
+    """What a record says of a peer in a cell. more: messages the longer run has more."""
     few, many = (run(peer, cell, messages, limit, folder) for messages in (FEW, FEW + more))
     if many <= few:
         raise peers.Failed(f"{many} instructions of {FEW + more} messages, {few} of {FEW}")

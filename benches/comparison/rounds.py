@@ -56,12 +56,13 @@ class Progress:
 
 
 class Plan:
-    """What is run, and how: cells, peers, rounds; seconds_of(section), limit_of(section); the
-    folder for files of the peers."""
+    """What is run, and how: cells, peers, rounds; seconds_of(section), limit_of(section),
+    more_of(cell) where instructions are counted; the folder for files of the peers."""
 
-    def __init__(self, chosen, found, rounds, seconds_of, limit_of, folder):
+    def __init__(self, chosen, found, rounds, seconds_of, limit_of, more_of, folder):
         self.cells, self.peers, self.rounds = chosen, found, rounds
-        self.seconds_of, self.limit_of, self.folder = seconds_of, limit_of, folder
+        self.seconds_of, self.limit_of, self.more_of = seconds_of, limit_of, more_of
+        self.folder = folder
 
     def peers_of(self, cell):
         return [peer for peer in self.peers if cells.applies(cell, peer.traits)]
@@ -82,7 +83,8 @@ class Plan:
         """The kind of the record, and what is in it."""
         limit = self.limit_of(cell.section)
         if cell.section == cells.COUNTED:
-            return "instructions", instructions.count(peer, cell, limit, folder)
+            return "instructions", instructions.count(peer, cell, self.more_of(cell), limit,
+                                                      folder)
         length = ("--seconds", f"{self.seconds_of(cell.section):g}")
         return "sample", peers.measure(peer, cell, length, limit, folder)
 

@@ -161,22 +161,28 @@ def matrices(run, section):
                 yield table
 
 
+def leading(chosen):
+    """The cell by which a table of instructions is sorted: 64 bytes, where it was counted."""
+    return next((cell for cell in chosen if cell.words[0] == "64"), chosen[0])
+
+
 def fewest_first(run, chosen):
-    """By the cell of 64 bytes; who is not in it comes after those who are."""
+    """Who is not in the leading cell comes after those who are."""
     def instructions(peer):
-        medians = [cell.median(peer) for cell in chosen if cell.words[0] == "64"]
-        return medians[0] if medians and medians[0] is not None else math.inf
+        median = leading(chosen).median(peer)
+        return math.inf if median is None else median
     return sorted(ordered_peers(run, chosen), key=instructions)
 
 
 def instructions_tables(run):
     for batch in map(str, cells.BATCHES):
         chosen = [cell for cell in run.counted.values() if cell.words[1] == batch]
-        table = matrix(run, f"Instructions of one message, x{batch}, with filling and checking it",
-                       chosen, "instructions", lambda words: words[0], fewest_first)
+        title = f"Instructions of one message, x{batch}, with filling and checking it"
+        table = matrix(run, title, chosen, "instructions", lambda words: words[0], fewest_first)
         if table:
             table.note = ("Sent and received in one thread, counted by callgrind in the whole "
-                          "process, not in the kernel; the fewest at 64 B first.")
+                          "process, not in the kernel; the fewest first, at size "
+                          f"{leading(chosen).words[0]}.")
             yield table
 
 

@@ -72,6 +72,16 @@ def cells(bench):
     equal(wide, [], "wider than 80 columns")
 
 
+def quick(bench):
+    """One cell and short runs; sorted by what there is."""
+    bench.binary("a", peer("quire", [1e6]), peer("bee", [1e6]))
+    table, _ = count(bench, "--quick", cells=None, quire=COUNTS, bee={"each": 9, "once": 0})
+    equal({(call["size"], call["batch"], call["messages"]) for call in bench.calls()},
+          {("4096", "1", "4096"), ("4096", "1", "8192")}, "runs")
+    equal(list(rows(table, TITLE.format(1))), ["peer", "bee", "quire"], "order")
+    check("the fewest first, at size 4096" in table.replace("\n", " "), table)
+
+
 FAULTS = {
     "no-file": ({"does": "no_file"}, {}, "callgrind wrote no file"),
     "cut": ({"does": "cut"}, {}, "callgrind wrote 0 totals"),
@@ -135,8 +145,6 @@ def missing(bench):
     equal(err, "", "stderr")
     equal([record["cell"] for record in bench.records("instructions")], ["instructions/64/1"],
           "by itself")
-    count(bench, "--quick", cells=None, quire=COUNTS)
-    equal(len(bench.records("instructions")), 1, "quick")
 
 
 def report(bench):
@@ -152,6 +160,24 @@ def report(bench):
     check('"instructions": 100.0' in text, text)
     bench.out.write_text(text.replace('"instructions": 100.0', '"instructions": 250.5'))
     check("| quire | 250.5 |" in bench.run("--report", bench.out, "--markdown")[0], "of the file")
+
+
+def sorted_by_64(bench):
+    """Who has no figure there comes last, however few he has elsewhere."""
+    made = RunFile()
+    for name, counts in (("bee", {"16": 1}), ("cee", {"16": 50, "64": 300}),
+                         ("quire", {"16": 90, "64": 200})):
+        made.peer(name, name, "mpmc")
+        for size, instructions in counts.items():
+            made.lines.append({"record": "instructions", "cell": f"instructions/{size}/1",
+                               "round": 1, "section": "instructions", "peer": name, "size": size,
+                               "pinned": False, "batch": 1, "instructions": instructions})
+    table = bench.run("--report", made.write(bench.out))[0]
+    equal(rows(table, TITLE.format(1)),
+          {"peer": ["16", "64"], "quire": ["90.0", "200.0"], "cee": ["50.0", "300.0"],
+           "bee": ["1.0", "-"]}, "table")
+    check(list(rows(table, TITLE.format(1)))[1:] == ["quire", "cee", "bee"], table)
+    check("at size 64." in table, table)
 
 
 def memory(bench):
@@ -179,4 +205,5 @@ def memory(bench):
 
 if __name__ == "__main__":
     sys.exit(main({case.__name__: case for case in (
-        counted, cells, no_figure, hanging, missing, report, memory)}))
+        counted, cells, quick, no_figure, hanging, missing, report, sorted_by_64,
+        memory)}))
