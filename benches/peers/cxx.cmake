@@ -72,6 +72,10 @@ function(peer_test_crowd family peer)
 endfunction()
 
 peer_cxx_family(atomic_queue libatomic-queue-dev atomic_queue/atomic_queue.h)
+if(TARGET peer_atomic_queue)
+  # Without optimisation clang calls __atomic_is_lock_free.
+  target_link_libraries(peer_atomic_queue PRIVATE atomic)
+endif()
 peer_cxx_family(boost libboost-dev boost/lockfree/queue.hpp)
 peer_cxx_family(moodycamel libconcurrentqueue-dev concurrentqueue/blockingconcurrentqueue.h)
 peer_cxx_family(readerwriterqueue libreaderwriterqueue-dev
