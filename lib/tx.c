@@ -261,13 +261,14 @@ static __attribute__((noinline)) int count(struct quire_tx *tx, uint64_t slot)
 }
 
 /*
- * A small message in a page that has room: one fetch-add, the copy, one store. Everything else is
- * a tail call, so that this path saves no register and touches no stack.
+ * A message in a page that has room: one fetch-add, the copy, one store. Everything else is a tail
+ * call, so that for a small one this path saves no register and touches no stack. paced and small
+ * are constants.
  */
-static inline __attribute__((always_inline)) int send_small(struct quire_tx *tx,
+static inline __attribute__((always_inline)) int send_plain(struct quire_tx *tx,
                                                             qr_atomic_u64 *claim, const void *data,
                                                             size_t size, uint64_t deadline_ns,
-                                                            int paced)
+                                                            int paced, int small)
 {
     uint64_t units = qr_claim_need(size);
     /* [A13 open] pairs with R13 in turn.c: page_no is the page's. */
@@ -278,7 +279,10 @@ static inline __attribute__((always_inline)) int send_small(struct quire_tx *tx,
     unsigned char *at = tx->data + offset * 8;
     uint64_t record = size; /* length, and no checksum */
     memcpy(at, &record, sizeof(record));
-    qr_copy_small(at + sizeof(record), data, size);
+    if (small)
+        qr_copy_small(at + sizeof(record), data, size);
+    else
+        memcpy(at + sizeof(record), data, size);
     /* relaxed: ordered by the acquire of the claim. */
     uint64_t page_no = qr_load_relaxed(&tx->header->page_no);
     tx->position = QUIRE_POSITION(page_no, slot);
@@ -293,27 +297,11 @@ static inline __attribute__((always_inline)) int send_small(struct quire_tx *tx,
     return 0;
 }
 
-/* One that is too large to be copied without a call; else the same as send_small. */
+/* One that is too large to be copied without a call. */
 static __attribute__((noinline)) int send_large(struct quire_tx *tx, qr_atomic_u64 *claim,
                                                 const void *data, size_t size, uint64_t deadline_ns)
 {
-    uint64_t units = qr_claim_need(size);
-    /* [A13 open] pairs with R13 in turn.c: page_no is the page's. */
-    uint64_t old = qr_add_acquire(claim, qr_claim_add(units, 1));
-    uint64_t slot = qr_claim_count(old), offset = qr_claim_units(old);
-    if (qr_unlikely(slot >= tx->max_messages || offset + units > tx->capacity_units))
-        return send_again(tx, data, size, deadline_ns, old);
-    unsigned char *at = tx->data + offset * 8;
-    uint64_t record = size; /* length, and no checksum */
-    memcpy(at, &record, sizeof(record));
-    memcpy(at + sizeof(record), data, size);
-    /* relaxed: ordered by the acquire of the claim. */
-    uint64_t page_no = qr_load_relaxed(&tx->header->page_no);
-    tx->position = QUIRE_POSITION(page_no, slot);
-    /* [R2 slot] pairs with A2 in rx.c, run.c: the record is complete. */
-    qr_store_release(&tx->slots[slot], qr_slot(page_no, offset));
-    published(tx, (uint32_t)slot, 1);
-    return 0;
+    return send_plain(tx, claim, data, size, deadline_ns, 1, 0);
 }
 
 static __attribute__((noinline)) int send_any(struct quire_tx *tx, const void *data, size_t size,
@@ -322,7 +310,7 @@ static __attribute__((noinline)) int send_any(struct quire_tx *tx, const void *d
     qr_atomic_u64 *claim = tx->claim;
     /* relaxed: a constant until the channel is closed. */
     if (claim && size < qr_load_relaxed(&tx->paced_limit))
-        return send_small(tx, claim, data, size, deadline_ns, 1);
+        return send_plain(tx, claim, data, size, deadline_ns, 1, 1);
     if (claim && size < qr_load_relaxed(&tx->large_limit)) /* relaxed: the same */
         return send_large(tx, claim, data, size, deadline_ns);
     return send_whatever(tx, data, size, deadline_ns);
@@ -335,7 +323,7 @@ static inline __attribute__((always_inline)) int send(struct quire_tx *tx, const
     /* relaxed: a constant until the channel is closed. */
     if (qr_unlikely(!claim || size >= qr_load_relaxed(&tx->fast_limit)))
         return send_any(tx, data, size, deadline_ns);
-    return send_small(tx, claim, data, size, deadline_ns, 0);
+    return send_plain(tx, claim, data, size, deadline_ns, 0, 1);
 }
 
 int quire_tx_send(quire_tx_t *tx, const void *data, size_t size)
