@@ -22,6 +22,15 @@ class Skip(Exception):
     pass
 
 
+def wait(condition, what):
+    """Until the condition holds; the bound only ends a test that has failed."""
+    for _ in range(LIMIT_S * 20):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise Failure(f"never came: {what}")
+
+
 class Result:
     """Of a finished command."""
 
@@ -112,14 +121,6 @@ class Case:
     def stat(self, path):
         return self.run("stat", path, "--json").json()
 
-    def wait(self, condition, what):
-        """Until the condition holds; the bound only ends a test that has failed."""
-        for _ in range(LIMIT_S * 20):
-            if condition():
-                return
-            time.sleep(0.05)
-        raise Failure(f"never came: {what}")
-
     def tree(self):
         """Every file with its size and bytes: to see that nothing was changed or left behind."""
         seen = {}
@@ -158,15 +159,12 @@ def unprefixed(data):
     return messages
 
 
-def main(cases):
-    """Runs the case named second; the first argument is the command."""
-    if len(sys.argv) != 3 or sys.argv[2] not in cases:
-        print(f"usage: {sys.argv[0]} QUIRE CASE; cases: {' '.join(cases)}", file=sys.stderr)
-        return 2
+def run_case(body, make):
+    """The exit status of one case; what make has made is closed whatever comes of it."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the directory is removed
-    case = Case(sys.argv[1])
+    case = make()
     try:
-        cases[sys.argv[2]](case)
+        body(case)
     except Failure as failure:
         print(f"FAILED: {failure}", file=sys.stderr)
         return 1
@@ -176,3 +174,11 @@ def main(cases):
     finally:
         case.close()
     return 0
+
+
+def main(cases):
+    """Runs the case named second; the first argument is the command."""
+    if len(sys.argv) != 3 or sys.argv[2] not in cases:
+        print(f"usage: {sys.argv[0]} QUIRE CASE; cases: {' '.join(cases)}", file=sys.stderr)
+        return 2
+    return run_case(cases[sys.argv[2]], lambda: Case(sys.argv[1]))

@@ -240,9 +240,9 @@ def stat(c):
     def consumers():
         return [(h["group"], h["pid"]) for h in c.stat(path)["handles"] if h["kind"] == "consumer"]
 
-    c.wait(consumers, "the holder")
+    t.wait(consumers, "the holder")
     t.equal(consumers(), [("late", follower.pid)], "holders")
-    c.wait(lambda: all(h["page"] is None for h in c.stat(path)["handles"]
+    t.wait(lambda: all(h["page"] is None for h in c.stat(path)["handles"]
                        if h["kind"] == "consumer"), "an idle follower to let go of its page")
     text = c.run("stat", path).out.decode()
     t.check(str(follower.pid) in text and "consumer" in text, text)
@@ -280,7 +280,7 @@ def signals(c):
     sender = c.start("send", path)
     sender.stdin.write(b"c\nhalf")
     sender.stdin.flush()
-    c.wait(lambda: c.stat(path)["messages"] == 3, "the whole line")
+    t.wait(lambda: c.stat(path)["messages"] == 3, "the whole line")
     sender.send_signal(signal.SIGTERM)
     t.equal(sender.wait(timeout=t.LIMIT_S), 128 + signal.SIGTERM, "status")
     err = sender.stderr.read()

@@ -163,8 +163,8 @@ def in_state(process, state):
 def blocked(c, path, *options):
     """A receiver that has filled its pipe and sleeps in a write, with leases."""
     reader = c.start("recv", path, "--group", "g", "--ack", *options, bufsize=0)
-    c.wait(lambda: groups(c, path).get("g", {}).get("leased", 0) > 0, "leases")
-    c.wait(lambda: in_state(reader, "S"), "a full pipe")
+    t.wait(lambda: groups(c, path).get("g", {}).get("leased", 0) > 0, "leases")
+    t.wait(lambda: in_state(reader, "S"), "a full pipe")
     return reader
 
 
@@ -174,7 +174,7 @@ def borrowed(c):
     c.run("create", "-q", path, "--page-size", "48K", "--max-pages", "8", "--max-messages", "10")
     c.run("send", "-q", path, data=b"".join(line(i) for i in range(50)))
     reader = c.start("recv", path, "--group", "g", bufsize=0)  # a pipe holds less than two pages
-    c.wait(lambda: groups(c, path).get("g", {}).get("lag_messages") == 30, "two pages received")
+    t.wait(lambda: groups(c, path).get("g", {}).get("lag_messages") == 30, "two pages received")
     listed = c.run("groups", "holders", path, "--json").json()["holders"]
     t.equal([(h["page"], h["kind"], h["messages"]) for h in listed],
             [(1, "handle", 0), (2, "group", 10), (3, "group", 10), (4, "group", 10)], listed)
@@ -294,7 +294,7 @@ def recv_ack(c):
     c.run("send", "-q", path, data=b"30\n")
     follower = c.start("recv", path, "--group", "g", "--ack", "--follow")
     t.equal(follower.stdout.readline(), b"30\n", "followed")
-    c.wait(lambda: groups(c, path)["g"]["lag_messages"] == 0, "its acknowledgement")
+    t.wait(lambda: groups(c, path)["g"]["lag_messages"] == 0, "its acknowledgement")
     follower.send_signal(signal.SIGTERM)
     t.equal(follower.wait(timeout=t.LIMIT_S), 128 + signal.SIGTERM, "stopped")
 
@@ -372,9 +372,9 @@ def stopped(c):
     t.equal(groups(c, path)["g"]["lag_messages"], total - got, "what was written is acknowledged")
     receiver = blocked(c, path)
     receiver.send_signal(signal.SIGSTOP)  # ends the write that has written something
-    c.wait(lambda: in_state(receiver, "T"), "a stop")
+    t.wait(lambda: in_state(receiver, "T"), "a stop")
     receiver.send_signal(signal.SIGCONT)
-    c.wait(lambda: in_state(receiver, "S"), "a write that has written nothing")
+    t.wait(lambda: in_state(receiver, "S"), "a write that has written nothing")
     receiver.send_signal(signal.SIGTERM)
     t.equal(receiver.wait(timeout=t.LIMIT_S), 128 + signal.SIGTERM, "status")
     out, err = receiver.communicate()
@@ -501,7 +501,7 @@ def nack_others(c):
     c.run("groups", "seek", "-q", path, "g", "--to", "oldest")
     no_room(c, path, "g", 1)
     for _ in range(5):  # at the last attempt they begin anew; it is not to be had before its time
-        c.wait(lambda: c.run("nack", path, "g", "0:9", "--delay", "0.001",
+        t.wait(lambda: c.run("nack", path, "g", "0:9", "--delay", "0.001",
                              status=None).status == 0, "0:9 put off again")
         t.equal(groups(c, path)["g"]["dead"], 0, "none died")
     t.equal(sorted(received(c, path, "g", "--ack")), list(range(10)), "none is lost")

@@ -136,7 +136,7 @@ def stopped(c):
                          (signal.SIGTERM, "bench --messages 500M --size 16"),
                          (signal.SIGTERM, "demo --input text --passes 1M --directory d")):
         process = c.start(*line.split())
-        c.wait(lambda: len(os.listdir(f"/proc/{process.pid}/task")) > 2, "the threads")
+        t.wait(lambda: len(os.listdir(f"/proc/{process.pid}/task")) > 2, "the threads")
         process.send_signal(number)
         out, err = process.communicate(timeout=t.LIMIT_S)
         t.equal((process.returncode, out), (128 + number, b""), f"{line}: {err}")

@@ -5,15 +5,13 @@ import json
 import os
 import pathlib
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
-import time
 
 ROOT = pathlib.Path(__file__).absolute().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "cli"))
-from case import Failure, Skip, check, equal  # noqa: E402, F401
+from case import Failure, Skip, check, equal, run_case, wait  # noqa: E402, F401
 
 DRIVER = ROOT / "benches" / "compare.py"
 FAKE = pathlib.Path(__file__).absolute().parent / "fake_peer.py"
@@ -107,18 +105,10 @@ class Bench:
         lines = self.out.read_text(encoding="utf-8").splitlines()
         return [record for record in map(json.loads, lines) if record["record"] == kind]
 
-    def wait(self, condition, what):
-        """Until the condition holds; the bound only ends a test that has failed."""
-        for _ in range(LIMIT_S * 20):
-            if condition():
-                return
-            time.sleep(0.05)
-        raise Failure(f"never came: {what}")
-
     def hung(self, name):
         """The processes of a binary that hangs, when it has told them."""
         path = self.peers / f"peer_{name}.pids"
-        self.wait(lambda: path.exists() and len(path.read_text().split()) == 2, path)
+        wait(lambda: path.exists() and len(path.read_text().split()) == 2, path)
         return [int(pid) for pid in path.read_text().split()]
 
     def nothing_left(self):
@@ -165,16 +155,4 @@ def main(cases):
     if len(sys.argv) != 2 or sys.argv[1] not in cases:
         print(f"usage: {sys.argv[0]} CASE; cases: {' '.join(cases)}", file=sys.stderr)
         return 2
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the directory is removed
-    bench = Bench()
-    try:
-        cases[sys.argv[1]](bench)
-    except Failure as failure:
-        print(f"FAILED: {failure}", file=sys.stderr)
-        return 1
-    except Skip as skip:
-        print(f"skipped: {skip}", file=sys.stderr)
-        return 77
-    finally:
-        bench.close()
-    return 0
+    return run_case(cases[sys.argv[1]], Bench)

@@ -4,7 +4,7 @@ import json
 import signal
 import sys
 
-from bench import CELL, MPMC, check, equal, is_gone, main, peer
+from bench import CELL, MPMC, check, equal, is_gone, main, peer, wait
 
 
 def row(table, words):
@@ -121,7 +121,7 @@ def hanging(bench):
     equal(len(bench.records("sample")), 10, "samples")
     check("did not end within 1 s" in table, table)
     for pid in bench.hung("b"):
-        bench.wait(lambda pid=pid: is_gone(pid), f"the end of {pid}")
+        wait(lambda pid=pid: is_gone(pid), f"the end of {pid}")
     bench.nothing_left()
 
 
@@ -139,7 +139,7 @@ def stopped(bench):
     process.communicate(timeout=60)
     equal(process.returncode, 143, "status")
     for pid in pids:
-        bench.wait(lambda pid=pid: is_gone(pid), f"the end of {pid}")
+        wait(lambda pid=pid: is_gone(pid), f"the end of {pid}")
     bench.nothing_left()
 
 

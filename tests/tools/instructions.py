@@ -3,7 +3,7 @@
 as they are told."""
 import sys
 
-from bench import ROOT, RunFile, check, equal, is_gone, main, peer
+from bench import ROOT, RunFile, check, equal, is_gone, main, peer, wait
 
 sys.path.insert(0, str(ROOT / "benches"))
 from comparison import cells as driver  # noqa: E402
@@ -123,7 +123,7 @@ def hanging(bench):
     equal([(record["peer"], record["cause"]) for record in bench.records("failed")],
           [("stuck", "limit")], "failed")
     for pid in bench.hung("b"):
-        bench.wait(lambda pid=pid: is_gone(pid), f"the end of {pid}")
+        wait(lambda pid=pid: is_gone(pid), f"the end of {pid}")
     bench.nothing_left()
     equal(driver.seconds_of("instructions", 0.01, True), driver.seconds_of("instructions"), "time")
 
