@@ -28,7 +28,8 @@ struct durable_peer {
     const char *name;
     int (*open)(const char *dir, int fresh, uint32_t size, void **store);
     int (*close)(void *store);
-    /* What one thread sends with; opened and closed by another one. */
+    /* What one thread sends with; opened and closed by another one. NULL, both: the store itself.
+     */
     int (*producer)(void *store, void **handle);
     int (*producer_close)(void *handle);
     /* Returns when the message is durable. */

@@ -86,18 +86,6 @@ static int open_writemap(const char *dir, int fresh, uint32_t size, void **out)
     return open_env(dir, MDB_WRITEMAP, out);
 }
 
-static int open_producer(void *store, void **handle)
-{
-    *handle = store;
-    return 0;
-}
-
-static int close_producer(void *handle)
-{
-    (void)handle;
-    return 0;
-}
-
 static int send_message(void *handle, const void *data, uint32_t size)
 {
     struct store *store = handle;
@@ -160,8 +148,6 @@ static const struct durable_peer lmdb = {
     .name = "lmdb",
     .open = open_default,
     .close = close_store,
-    .producer = open_producer,
-    .producer_close = close_producer,
     .send = send_message,
     .read_all = read_all,
 };
@@ -170,8 +156,6 @@ static const struct durable_peer lmdb_writemap = {
     .name = "lmdb-writemap",
     .open = open_writemap,
     .close = close_store,
-    .producer = open_producer,
-    .producer_close = close_producer,
     .send = send_message,
     .read_all = read_all,
 };

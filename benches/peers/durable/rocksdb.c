@@ -64,18 +64,6 @@ static int open_store(const char *dir, int fresh, uint32_t size, void **out)
     return 0;
 }
 
-static int open_producer(void *store, void **handle)
-{
-    *handle = store;
-    return 0;
-}
-
-static int close_producer(void *handle)
-{
-    (void)handle;
-    return 0;
-}
-
 static int send_message(void *handle, const void *data, uint32_t size)
 {
     struct store *store = handle;
@@ -122,8 +110,6 @@ static const struct durable_peer rocksdb = {
     .name = "rocksdb-wal",
     .open = open_store,
     .close = close_store,
-    .producer = open_producer,
-    .producer_close = close_producer,
     .send = send_message,
     .read_all = read_all,
 };
