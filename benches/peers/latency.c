@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #define SAMPLES_MAX 4000000u
@@ -21,19 +22,19 @@ struct rally {
     int rc;       /* of the thread that returns */
 };
 
-static int one_way_out(struct crew *crew)
+static int out(struct crew *crew, uint64_t messages)
 {
     struct crew_worker *worker = &crew->producer[0];
 
-    worker->source.end = worker->source.id + 1;
+    worker->source.end = worker->source.id + messages;
     return crew->peer->produce(worker->handle, &worker->source);
 }
 
-static int one_way_in(struct crew *crew)
+static int in(struct crew *crew, uint64_t messages)
 {
     struct crew_worker *worker = &crew->consumer[0];
 
-    worker->tally->limit = worker->tally->count + 1;
+    worker->tally->limit = worker->tally->count + messages;
     return crew->peer->consume(worker->handle, worker->tally);
 }
 
@@ -43,9 +44,9 @@ static void *give_back(void *argument)
 
     rally->rc = rally->there.run->pinned ? peer_pin(1) : 0;
     for (size_t i = 0; i < rally->count && rally->rc == 0; i++) {
-        rally->rc = one_way_in(&rally->there);
+        rally->rc = in(&rally->there, 1);
         if (rally->rc == 0)
-            rally->rc = one_way_out(&rally->back);
+            rally->rc = out(&rally->back, 1);
     }
     return NULL;
 }
@@ -56,9 +57,9 @@ static int serve(struct rally *rally)
 
     for (size_t i = 0; i < rally->count && rc == 0; i++) {
         uint64_t begin = peer_now_ns();
-        rc = one_way_out(&rally->there);
+        rc = out(&rally->there, 1);
         if (rc == 0)
-            rc = one_way_in(&rally->back);
+            rc = in(&rally->back, 1);
         rally->ns[i] = peer_now_ns() - begin;
     }
     return rc;
@@ -149,10 +150,15 @@ int workload_pingpong(const struct peer_run *run, struct workload_result *result
     return rc;
 }
 
-/* --- by the clock: how late each message is, measured from when it was due -------------------- */
+/*
+ * By the clock: how late each message is, measured from when it was due; after as many as go twice
+ * around the queue, as fast as they go, so that nothing is used for the first time.
+ */
 
 struct clocked {
     struct crew crew;
+    pthread_barrier_t warm;
+    uint64_t warm_up; /* messages */
     uint64_t begin_ns;
     double period_ns;
     uint64_t count;
@@ -176,13 +182,25 @@ static uint64_t due(const struct clocked *clocked, uint64_t i)
     return clocked->begin_ns + (uint64_t)((double)i * clocked->period_ns);
 }
 
+/* All of the warm-up is received; then the sender sets the hour, and all have it. */
+static void meet(struct clocked *clocked, int sets)
+{
+    pthread_barrier_wait(&clocked->warm);
+    if (sets)
+        clocked->begin_ns = peer_now_ns() + 1000000;
+    pthread_barrier_wait(&clocked->warm);
+}
+
 static void *take(void *argument)
 {
     struct clocked *clocked = argument;
 
     clocked->rc = clocked->crew.run->pinned ? peer_pin(1) : 0;
+    if (clocked->rc == 0)
+        clocked->rc = in(&clocked->crew, clocked->warm_up);
+    meet(clocked, 0);
     for (uint64_t i = 0; i < clocked->count && clocked->rc == 0; i++) {
-        clocked->rc = one_way_in(&clocked->crew);
+        clocked->rc = in(&clocked->crew, 1);
         clocked->late_ns[i] = peer_now_ns() - due(clocked, i);
     }
     return NULL;
@@ -194,13 +212,18 @@ static int send_by_the_clock(struct clocked *clocked)
     pthread_t thread;
     int rc = run->pinned ? peer_pin(0) : 0;
 
-    clocked->begin_ns = peer_now_ns() + 1000000;
+    pthread_barrier_init(&clocked->warm, NULL, 2);
     int error = pthread_create(&thread, NULL, take, clocked);
     if (error != 0)
         return peer_fail("pthread_create", -error);
+    if (rc == 0)
+        rc = out(&clocked->crew, clocked->warm_up);
+    if (rc != 0)
+        return rc; /* as in play */
+    meet(clocked, 1);
     for (uint64_t i = 0; i < clocked->count && rc == 0; i++) {
         wait_until(due(clocked, i), run->wait);
-        rc = one_way_out(&clocked->crew);
+        rc = out(&clocked->crew, 1);
     }
     if (rc != 0)
         return rc; /* as in play */
@@ -216,9 +239,13 @@ int workload_loaded(const struct peer_run *run, struct workload_result *result)
     if (run->producers != 1 || run->consumers != 1 || count > SAMPLES_MAX)
         return peer_fail("loaded: one producer, one consumer, at most 4000000 messages", -EINVAL);
     clocked.count = (uint64_t)count;
+    clocked.warm_up = 2 * (uint64_t)run->capacity;
     clocked.period_ns = 1e9 / run->rate;
     clocked.late_ns = malloc(SAMPLES_MAX * sizeof(*clocked.late_ns));
-    int rc = clocked.late_ns ? crew_open(&clocked.crew, run, run->peer) : -ENOMEM;
+    if (!clocked.late_ns)
+        return peer_fail("memory", -ENOMEM);
+    memset(clocked.late_ns, 0, clocked.count * sizeof(*clocked.late_ns)); /* no faults later */
+    int rc = crew_open(&clocked.crew, run, run->peer);
     if (rc == 0)
         rc = send_by_the_clock(&clocked);
     if (rc != 0)
