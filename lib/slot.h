@@ -19,6 +19,12 @@ static inline uint64_t qr_slot(uint64_t page_no, uint64_t offset_units)
 {
     return (uint64_t)qr_slot_tag(page_no) << 32 | offset_units;
 }
+/* The word of a record that begins with the page. Above it by no more than the units of a page: the
+ * word of a record of the same page; words of other tags, and voids, are not. */
+static inline uint64_t qr_slot_first(uint32_t tag)
+{
+    return (uint64_t)tag << 32;
+}
 static inline int qr_slot_is(uint64_t word, uint32_t tag)
 {
     return (uint32_t)(word >> 32) == tag;

@@ -9,26 +9,14 @@
 #include <errno.h>
 #include <lib/account.h>
 #include <lib/commit.h>
-#include <lib/copy.h>
 #include <lib/ends.h>
 #include <lib/handles.h>
 #include <lib/pace.h>
+#include <lib/record.h>
 #include <lib/turn.h>
 #include <lib/tx.h>
 #include <lib/wait.h>
-#include <pages/base/checksum.h>
-#include <stdlib.h>
 #include <string.h>
-
-static inline void write_record(const struct quire_tx *tx, unsigned char *at, uint64_t position,
-                                const void *data, size_t size)
-{
-    struct qr_record record = {(uint32_t)size, 0};
-    if (tx->checksum)
-        record.crc = qr_record_crc(position, (uint32_t)size, data);
-    memcpy(at, &record, sizeof(record));
-    qr_copy(at + sizeof(record), data, size);
-}
 
 /* The page that was found full. The one claimer that took it over its bounds seals it (I5). */
 static void seal(struct quire_tx *tx, uint64_t old)
@@ -187,12 +175,6 @@ static int claim(struct quire_tx *tx, uint64_t units, uint32_t count, uint64_t d
     }
 }
 
-static void publish_slot(const struct qr_claimed *claimed, uint32_t slot, uint64_t offset_units)
-{
-    /* [R2 slot] pairs with A2: the record is complete. */
-    qr_store_release(&claimed->frame->slots[slot], qr_slot(claimed->page_no, offset_units));
-}
-
 /* After n messages from slot on were published. */
 static void published(struct quire_tx *tx, uint32_t slot, uint32_t n)
 {
@@ -234,8 +216,8 @@ static int send_whatever(struct quire_tx *tx, const void *data, size_t size, uin
     if (rc != 0)
         return rc;
     tx->position = QUIRE_POSITION(c.page_no, c.slot);
-    write_record(tx, c.frame->data + c.offset_units * 8, tx->position, data, size);
-    publish_slot(&c, c.slot, c.offset_units);
+    qr_record_write(c.frame->data + c.offset_units * 8, tx->checksum, tx->position, data, size);
+    qr_record_publish(&c, c.slot, c.offset_units);
     published(tx, c.slot, 1);
     return settled(tx, deadline_ns);
 }
@@ -378,44 +360,35 @@ static uint32_t chunk(struct quire_tx *tx, const struct quire_vec *vec, size_t c
     return n;
 }
 
-/* Without checksums; so that nothing but the copy is done for each message. */
-static void write_plain(const struct quire_vec *vec, uint32_t n, const struct qr_claimed *c)
+/* same: the size of all, if it is one of those that are worth a loop of their own. */
+static void write_plain(const struct qr_claimed *c, const struct quire_vec *vec, uint32_t n,
+                        size_t same)
 {
-    unsigned char *at = c->frame->data + c->offset_units * 8;
-    uint64_t word = qr_slot(c->page_no, c->offset_units);
-    qr_atomic_u64 *slot = &c->frame->slots[c->slot];
-    for (uint32_t i = 0; i < n; i++) {
-        uint64_t size = vec[i].size, units = qr_claim_need(size);
-        memcpy(at, &size, sizeof(size)); /* the length, and no checksum */
-        qr_copy(at + sizeof(struct qr_record), vec[i].data, size);
-        /* [R2 slot] pairs with A2: the record is complete. */
-        qr_store_release(&slot[i], word);
-        word += units; /* the offset is in its low bits, and stays within the page */
-        at += units * 8;
+    switch (same) {
+    case 8:
+        qr_records_plain(c, vec, n, 8);
+        break;
+    case 16:
+        qr_records_plain(c, vec, n, 16);
+        break;
+    case 32:
+        qr_records_plain(c, vec, n, 32);
+        break;
+    case 64:
+        qr_records_plain(c, vec, n, 64);
+        break;
+    default:
+        qr_records_plain(c, vec, n, 0);
     }
 }
 
-static void write_checked(const struct quire_tx *tx, const struct quire_vec *vec, uint32_t n,
-                          const struct qr_claimed *c)
-{
-    uint64_t offset = c->offset_units;
-    uint64_t position = QUIRE_POSITION(c->page_no, c->slot);
-    qr_atomic_u64 *slot = &c->frame->slots[c->slot];
-    for (uint32_t i = 0; i < n; i++) {
-        write_record(tx, c->frame->data + offset * 8, position + i, vec[i].data, vec[i].size);
-        /* [R2 slot] pairs with A2: the record is complete. */
-        qr_store_release(&slot[i], qr_slot(c->page_no, offset));
-        offset += qr_claim_need(vec[i].size);
-    }
-}
-
-static void send_chunk(struct quire_tx *tx, const struct quire_vec *vec, uint32_t n,
+static void send_chunk(struct quire_tx *tx, const struct quire_vec *vec, uint32_t n, size_t same,
                        const struct qr_claimed *c)
 {
     if (tx->checksum)
-        write_checked(tx, vec, n, c);
+        qr_records_checked(c, vec, n);
     else
-        write_plain(vec, n, c);
+        write_plain(c, vec, n, same);
     tx->position = QUIRE_POSITION(c->page_no, c->slot) + n - 1;
     published(tx, c->slot, n);
 }
@@ -444,6 +417,9 @@ long quire_tx_send_batch(quire_tx_t *tx, const struct quire_vec *vec, size_t cou
     int rc = check_sizes(tx, vec, count, sizes);
     if (rc != 0)
         return rc;
+    /* For a power of two: each is of that size or empty, and no one is empty where all need as much
+     * as that many of that size. */
+    size_t same = all == count * qr_claim_need(sizes) ? sizes : 0;
     while (sent < count) {
         struct qr_claimed c;
         uint64_t units;
@@ -453,7 +429,7 @@ long quire_tx_send_batch(quire_tx_t *tx, const struct quire_vec *vec, size_t cou
             continue; /* another has taken some of the places */
         if (rc != 0)
             break;
-        send_chunk(tx, vec + sent, n, &c);
+        send_chunk(tx, vec + sent, n, same, &c);
         sent += n;
     }
     if (sent == 0)
@@ -479,7 +455,7 @@ int quire_tx_reserve(quire_tx_t *tx, size_t size, void **data, uint64_t deadline
 
 static void end_reservation(struct quire_tx *tx, uint64_t offset_units)
 {
-    publish_slot(&tx->claimed, tx->claimed.slot, offset_units);
+    qr_record_publish(&tx->claimed, tx->claimed.slot, offset_units);
     tx->reserved = 0;
     tx->claim = tx->kept; /* its last claim there fitted: it may add again */
     published(tx, tx->claimed.slot, 1);

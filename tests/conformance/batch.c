@@ -45,7 +45,7 @@ static void batches_of_every_length(void)
     uint64_t sent = 0;
 
     for (size_t c = 0; c < sizeof(counts) / sizeof(counts[0]); c++) {
-        for (size_t size = 0; size <= 24; size += 8) {
+        for (size_t size = 0; size <= 72; size += 8) {
             make(sent, counts[c], size);
             CHECK_EQ(quire_tx_send_batch(tx, vec, counts[c], QUIRE_FOREVER), counts[c]);
             for (size_t i = 0; i < counts[c]; i++) {
@@ -100,6 +100,36 @@ static void mixed_sizes_in_one_batch(void)
         take_number(rx, 1, i, vec[i].size);
     }
     take_nothing(rx);
+    quire_rx_close(rx);
+    quire_tx_close(tx);
+    CHECK_OK(quire_close(channel));
+}
+
+/* All but one of a size, and that one of a size that is hard to tell from it. */
+static void one_size_but_for_one(void)
+{
+    enum { COUNT = 9 };
+    quire_t *channel = cell_small(POOL_LARGE);
+    quire_tx_t *tx = open_tx(channel);
+    quire_rx_t *rx = open_rx(channel, "g");
+    uint64_t sent = 0;
+
+    for (size_t size = 8; size <= 64; size *= 2) {
+        const size_t others[] = {0, size / 2, size - 1, size + 1, 2 * size};
+        for (size_t o = 0; o < sizeof(others) / sizeof(others[0]); o++) {
+            for (size_t at = 0; at < COUNT; at++) {
+                make(sent, COUNT, size);
+                vec[at].size = others[o];
+                content_fill(bytes[at], others[o], 1, sent + at);
+                CHECK_EQ(quire_tx_send_batch(tx, vec, COUNT, QUIRE_FOREVER), COUNT);
+                for (size_t i = 0; i < COUNT; i++) {
+                    take_number(rx, 1, sent + i, vec[i].size);
+                }
+                take_nothing(rx);
+                sent += COUNT;
+            }
+        }
+    }
     quire_rx_close(rx);
     quire_tx_close(tx);
     CHECK_OK(quire_close(channel));
@@ -305,6 +335,7 @@ static const struct test_case cases[] = {
     {"batch: of every length", batches_of_every_length, 0},
     {"batch: larger than a page in sum", larger_than_a_page_in_sum, 0},
     {"batch: mixed sizes up to a page", mixed_sizes_in_one_batch, 0},
+    {"batch: one size but for one message", one_size_but_for_one, 0},
     {"batch: one message too large sends none", too_large_sends_none, 0},
     {"batch: full in the middle, block", full_in_the_middle_block, 0},
     {"batch: full in the middle, reject", full_in_the_middle_reject, 0},
