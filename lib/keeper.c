@@ -31,6 +31,7 @@ struct qr_keeper {
     pthread_mutex_t drive;  /* submit, reap, and all below */
     qr_atomic_u32 threaded; /* enum thread_state; written under start, and at the end */
     pthread_t thread;
+    struct qr_cpus cpus; /* of who opened the channel */
     int stopping;
     uint32_t in_flight; /* operations that must end before the end; not timers */
 };
@@ -227,7 +228,7 @@ static void start_thread(struct quire *ch)
         (void)open_engine(k);
     /* relaxed: written under this lock only */
     if (ready(k) && qr_load_relaxed(&k->threaded) == THREAD_NONE &&
-        qr_io_thread(&k->thread, keep, ch) == 0)
+        qr_io_thread(&k->thread, &k->cpus, keep, ch) == 0)
         qr_store_relaxed(&k->threaded, THREAD_RUNS);
     pthread_mutex_unlock(&k->start);
 }
@@ -307,6 +308,8 @@ int qr_keeper_new(struct quire *ch, const struct quire_options *o)
     k->wanted = o->engine == QUIRE_ENGINE_URING     ? QR_ENGINE_URING
                 : o->engine == QUIRE_ENGINE_THREADS ? QR_ENGINE_THREADS
                                                     : QR_ENGINE_AUTO;
+    /* Whoever is the first to need the thread may be bound to a processor, and busy on it. */
+    (void)qr_io_affinity(&k->cpus);
     ch->keeper = k;
     ch->caller_keeps = o->keeper == QUIRE_KEEPER_CALLER;
     /* In memory there may never be anything to do. */

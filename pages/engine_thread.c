@@ -78,7 +78,7 @@ static void *helper_main(void *argument)
 static int helper_start(struct thread_engine *engine)
 {
     if (!engine->started)
-        engine->started = qr_io_thread(&engine->helper, helper_main, engine) == 0;
+        engine->started = qr_io_thread(&engine->helper, NULL, helper_main, engine) == 0;
     return engine->started;
 }
 

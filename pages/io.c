@@ -10,9 +10,11 @@
 #include <limits.h>
 #include <pages/io.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -413,7 +415,39 @@ int qr_io_epoll_wait(int epoll, struct epoll_event *events, int count, uint64_t 
     return result_of(epoll_wait(epoll, events, count, ms < INT_MAX ? (int)ms : INT_MAX));
 }
 
-int qr_io_thread(pthread_t *thread, void *(*run)(void *), void *argument)
+_Static_assert(sizeof(((struct qr_cpus *)0)->mask) == sizeof(cpu_set_t), "the kernel's mask");
+
+int qr_io_affinity(struct qr_cpus *cpus)
+{
+    cpu_set_t set;
+    int rc = gate(QR_IO_AFFINITY);
+    if (rc == 0)
+        rc = result_of(sched_getaffinity(0, sizeof(set), &set));
+    cpus->known = rc == 0;
+    if (rc == 0)
+        memcpy(cpus->mask, &set, sizeof(set));
+    return rc;
+}
+
+/* -EINVAL when none of cpus may be used any more. */
+static int thread_on(pthread_t *thread, const struct qr_cpus *cpus, void *(*run)(void *),
+                     void *argument)
+{
+    pthread_attr_t attr;
+    cpu_set_t set;
+    memcpy(&set, cpus->mask, sizeof(set));
+    int rc = pthread_attr_init(&attr);
+    if (rc != 0)
+        return -rc;
+    rc = pthread_attr_setaffinity_np(&attr, sizeof(set), &set);
+    if (rc == 0)
+        rc = pthread_create(thread, &attr, run, argument);
+    pthread_attr_destroy(&attr);
+    return -rc;
+}
+
+int qr_io_thread(pthread_t *thread, const struct qr_cpus *cpus, void *(*run)(void *),
+                 void *argument)
 {
     int rc = gate(QR_IO_THREAD);
     if (rc < 0)
@@ -427,7 +461,9 @@ int qr_io_thread(pthread_t *thread, void *(*run)(void *), void *argument)
     sigdelset(&blocked, SIGILL);
     sigdelset(&blocked, SIGFPE);
     pthread_sigmask(SIG_SETMASK, &blocked, &before);
-    rc = -pthread_create(thread, NULL, run, argument);
+    rc = cpus && cpus->known ? thread_on(thread, cpus, run, argument) : -EINVAL;
+    if (rc == -EINVAL)
+        rc = -pthread_create(thread, NULL, run, argument);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return rc;
 }

@@ -15,6 +15,12 @@
 struct epoll_event;
 struct stat;
 
+/* A set of processors, as sched_getaffinity(2) has it. */
+struct qr_cpus {
+    int known;
+    unsigned long mask[1024 / (8 * sizeof(unsigned long))];
+};
+
 enum qr_io_call {
     QR_IO_OPEN,
     QR_IO_MEMFD,
@@ -41,6 +47,7 @@ enum qr_io_call {
     QR_IO_EPOLL_REMOVE,
     QR_IO_EPOLL_WAIT,
     QR_IO_THREAD,
+    QR_IO_AFFINITY,
     QR_IO_URING_SETUP,
     QR_IO_URING_PROBE,
     QR_IO_URING_SUBMIT,
@@ -84,9 +91,15 @@ int qr_io_epoll_remove(int epoll, int fd);
 /* How many events; 0 not before timeout_ns have passed (0: at once, UINT64_MAX: never). EINTR is
  * not retried: the caller knows its deadline. */
 int qr_io_epoll_wait(int epoll, struct epoll_event *events, int count, uint64_t timeout_ns);
-/* Starts a joinable thread. Signals are blocked in it (but for faults of its own), so that the
- * program's handlers never run in a thread the program does not know of. */
-int qr_io_thread(pthread_t *thread, void *(*run)(void *), void *argument);
+/*
+ * Starts a joinable thread. Signals are blocked in it (but for faults of its own), so that the
+ * program's handlers never run in a thread the program does not know of. It runs on cpus, as far as
+ * they may still be used; NULL, or none known: where the caller may.
+ */
+int qr_io_thread(pthread_t *thread, const struct qr_cpus *cpus, void *(*run)(void *),
+                 void *argument);
+/* The processors that the calling thread may run on. Where that fails none are known. */
+int qr_io_affinity(struct qr_cpus *cpus);
 void qr_io_close(int fd);
 /* As qr_io_close, for who wants to know: unless it says -EBADF the descriptor is gone. */
 int qr_io_close_checked(int fd);

@@ -78,6 +78,7 @@ enum quire_engine {
     QUIRE_ENGINE_THREADS = 2
 };
 
+/* The thread runs on the processors that whoever opens the channel may run on then. */
 enum quire_keeper {
     QUIRE_KEEPER_THREAD = 0, /* a thread of the library, started when there is work for it */
     QUIRE_KEEPER_CALLER = 1  /* no thread: the caller polls quire_fd and calls quire_dispatch */

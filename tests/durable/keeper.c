@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Who does the slow work, and when: a thread of the library, or the caller and nobody else. */
+#define _GNU_SOURCE 1
+#include <dirent.h>
 #include <errno.h>
 #include <pages/io.h>
 #include <poll.h>
 #include <quire/loop.h>
+#include <sched.h>
+#include <stdlib.h>
 #include <tests/durable/rig.h>
+#include <unistd.h>
 
 static int readable(quire_t *channel, int timeout_ms)
 {
@@ -173,12 +178,58 @@ static void threads_that_cannot_be_had(void)
     disk_end();
 }
 
+/* Threads of the process, but for this one and the kernel's: all may run on cpus, and no others. */
+static uint32_t threads_on(const cpu_set_t *cpus)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    const struct dirent *entry;
+    uint32_t count = 0;
+    CHECK(tasks != NULL);
+    while ((entry = readdir(tasks)) != NULL) {
+        cpu_set_t theirs;
+        pid_t thread = (pid_t)strtol(entry->d_name, NULL, 10);
+        if (thread == 0 || thread == gettid() || process_is_io_worker(thread)) {
+            continue;
+        }
+        CHECK_OK(sched_getaffinity(thread, sizeof(theirs), &theirs));
+        CHECK(CPU_EQUAL(&theirs, cpus));
+        count++;
+    }
+    CHECK_OK(closedir(tasks));
+    return count;
+}
+
+/* Whoever is the first to need the thread may be bound to a processor, and busy on it. */
+static void runs_where_the_opener_might(void)
+{
+    struct quire_options options = rig_options(QUIRE_DURABLE_NONE, 8);
+    struct rig rig;
+    cpu_set_t all, one;
+    CHECK_OK(sched_getaffinity(0, sizeof(all), &all));
+    if (cell.keeper == QUIRE_KEEPER_CALLER || CPU_COUNT(&all) < 2) {
+        test_skip("there is no thread, or one processor");
+    }
+    CPU_ZERO(&one);
+    CPU_SET((size_t)sched_getcpu(), &one);
+    disk_begin();
+    rig_open(&rig, &options);
+    CHECK_OK(sched_setaffinity(0, sizeof(one), &one));
+    CHECK_OK(rig_send(&rig));
+    CHECK_OK(quire_sync_start(rig.channel));
+    rig_await_durable(rig.channel, 1);
+    CHECK(threads_on(&all) > 0);
+    CHECK_OK(sched_setaffinity(0, sizeof(all), &all));
+    rig_close(&rig);
+    disk_end();
+}
+
 static const struct test_case cases[] = {
     {"keeper_nothing_without_dispatch", nothing_without_dispatch, 0},
     {"keeper_the_descriptor_tells_of_commits", the_descriptor_tells_of_commits, 0},
     {"keeper_senders_help_themselves", senders_help_themselves, 0},
     {"keeper_a_single_thread_waits_for_a_commit", a_single_thread_waits_for_a_commit, 0},
     {"keeper_turns_without_waiting", turns_without_waiting, 0},
+    {"keeper_runs_where_the_opener_might", runs_where_the_opener_might, 0},
     {"keeper_threads_that_cannot_be_had", threads_that_cannot_be_had, 0},
 };
 const struct test_table keeper_table = TEST_TABLE(cases);

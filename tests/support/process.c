@@ -35,6 +35,21 @@ int process_threads(void)
     return count_entries("/proc/self/task");
 }
 
+int process_is_io_worker(long thread)
+{
+    char path[64], name[16] = "";
+
+    snprintf(path, sizeof(path), "/proc/self/task/%ld/comm", thread);
+    FILE *file = fopen(path, "re");
+    if (file) {
+        if (!fgets(name, sizeof(name), file)) {
+            name[0] = '\0';
+        }
+        fclose(file);
+    }
+    return strncmp(name, "iou-", 4) == 0;
+}
+
 int process_mappings(const char *part)
 {
     FILE *maps = fopen("/proc/self/maps", "re");

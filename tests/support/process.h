@@ -11,6 +11,9 @@ int process_files(void);
 /* Threads; -1 when /proc does not say. */
 int process_threads(void);
 
+/* 1 for a thread of the process that the kernel made, for its io_uring. */
+int process_is_io_worker(long thread);
+
 /* Mappings whose file name contains part. */
 int process_mappings(const char *part);
 

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <pages/io.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -349,7 +350,7 @@ Test(io, threads_block_signals)
     pthread_t thread;
     void *result = NULL;
     pthread_sigmask(SIG_SETMASK, NULL, &before);
-    cr_assert_eq(qr_io_thread(&thread, mask_of_thread, &inside), 0);
+    cr_assert_eq(qr_io_thread(&thread, NULL, mask_of_thread, &inside), 0);
     cr_assert_eq(pthread_join(thread, &result), 0);
     pthread_sigmask(SIG_SETMASK, NULL, &after);
     cr_assert_eq(result, &inside);
@@ -360,6 +361,52 @@ Test(io, threads_block_signals)
     cr_assert_eq(sigismember(&inside, SIGBUS), 0);
     for (int s = 1; s < 32; s++)
         cr_assert_eq(sigismember(&after, s), sigismember(&before, s), "signal %d", s);
+}
+
+static void *cpus_of_thread(void *argument)
+{
+    (void)qr_io_affinity(argument);
+    return NULL;
+}
+
+/* What the mask of a thread is that is to run on cpus. */
+static struct qr_cpus cpus_of_thread_on(const struct qr_cpus *cpus)
+{
+    struct qr_cpus inside = {0};
+    pthread_t thread;
+    cr_assert_eq(qr_io_thread(&thread, cpus, cpus_of_thread, &inside), 0);
+    cr_assert_eq(pthread_join(thread, NULL), 0);
+    cr_assert(inside.known);
+    return inside;
+}
+
+static int same_cpus(const struct qr_cpus *a, const struct qr_cpus *b)
+{
+    return memcmp(a->mask, b->mask, sizeof(a->mask)) == 0;
+}
+
+Test(io, threads_run_where_they_are_told)
+{
+    struct qr_cpus all = {0};
+    struct qr_cpus own = {0};
+    struct qr_cpus none = {.known = 1};
+    struct qr_cpus inside;
+    cpu_set_t one;
+    cr_assert_eq(qr_io_affinity(&all), 0);
+    cr_assert(all.known);
+    CPU_ZERO(&one);
+    CPU_SET((size_t)sched_getcpu(), &one);
+    cr_assert_eq(sched_setaffinity(0, sizeof(one), &one), 0);
+    cr_assert_eq(qr_io_affinity(&own), 0);
+    inside = cpus_of_thread_on(&all);
+    cr_assert(same_cpus(&inside, &all));
+    inside = cpus_of_thread_on(NULL);
+    cr_assert(same_cpus(&inside, &own));
+    inside = cpus_of_thread_on(&none);
+    cr_assert(same_cpus(&inside, &own), "none of them may be used: where the caller may");
+    all.known = 0;
+    inside = cpus_of_thread_on(&all);
+    cr_assert(same_cpus(&inside, &own), "none are known");
 }
 
 Test(io, epoll_says_what_is_readable)

@@ -151,6 +151,7 @@ static int call_of_epoll(enum qr_io_call kind)
 static int call_of_process(enum qr_io_call kind)
 {
     pthread_t thread;
+    struct qr_cpus cpus;
     void *memory;
     int rc;
     switch (kind) {
@@ -160,8 +161,10 @@ static int call_of_process(enum qr_io_call kind)
         return closed(qr_io_eventfd());
     case QR_IO_EPOLL:
         return closed(qr_io_epoll());
+    case QR_IO_AFFINITY:
+        return qr_io_affinity(&cpus);
     case QR_IO_THREAD:
-        rc = qr_io_thread(&thread, nothing, NULL);
+        rc = qr_io_thread(&thread, NULL, nothing, NULL);
         if (rc == 0)
             pthread_join(thread, NULL);
         return rc;
@@ -199,6 +202,7 @@ static int call_of_kind(enum qr_io_call kind)
     case QR_IO_EVENTFD:
     case QR_IO_EPOLL:
     case QR_IO_THREAD:
+    case QR_IO_AFFINITY:
     case QR_IO_MALLOC:
         rc = call_of_process(kind);
         break;
