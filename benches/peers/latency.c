@@ -11,6 +11,7 @@
 
 #define SAMPLES_MAX 4000000u
 #define WARM_UP     1000u
+#define EARLY_S     0.1
 
 /* --- ping-pong: there on one queue, back on another ------------------------------------------ */
 
@@ -151,19 +152,21 @@ int workload_pingpong(const struct peer_run *run, struct workload_result *result
 }
 
 /*
- * By the clock: how late each message is, measured from when it was due; after as many as go twice
- * around the queue, as fast as they go, so that nothing is used for the first time.
+ * By the clock: how late each message is, measured from when it was due. Before that as many as go
+ * twice around the queue, as fast as they go, so that nothing is used for the first time; and some
+ * by the clock that are not counted, while whatever those have caused comes to an end.
  */
 
 struct clocked {
     struct crew crew;
     pthread_barrier_t warm;
-    uint64_t warm_up; /* messages */
+    uint64_t warm_up; /* messages, as all that follow */
+    uint64_t early;   /* the first by the clock, that are not counted */
+    uint64_t count;
     uint64_t begin_ns;
     double period_ns;
-    uint64_t count;
-    uint64_t *late_ns;
-    int rc; /* of the consumer */
+    uint64_t *late_ns; /* of all by the clock */
+    int rc;            /* of the consumer */
 };
 
 /* A producer that falls behind sends at once what is overdue: nothing is left out. */
@@ -199,7 +202,7 @@ static void *take(void *argument)
     if (clocked->rc == 0)
         clocked->rc = in(&clocked->crew, clocked->warm_up);
     meet(clocked, 0);
-    for (uint64_t i = 0; i < clocked->count && clocked->rc == 0; i++) {
+    for (uint64_t i = 0; i < clocked->early + clocked->count && clocked->rc == 0; i++) {
         clocked->rc = in(&clocked->crew, 1);
         clocked->late_ns[i] = peer_now_ns() - due(clocked, i);
     }
@@ -221,7 +224,7 @@ static int send_by_the_clock(struct clocked *clocked)
     if (rc != 0)
         return rc; /* as in play */
     meet(clocked, 1);
-    for (uint64_t i = 0; i < clocked->count && rc == 0; i++) {
+    for (uint64_t i = 0; i < clocked->early + clocked->count && rc == 0; i++) {
         wait_until(due(clocked, i), run->wait);
         rc = out(&clocked->crew, 1);
     }
@@ -234,27 +237,28 @@ static int send_by_the_clock(struct clocked *clocked)
 int workload_loaded(const struct peer_run *run, struct workload_result *result)
 {
     static struct clocked clocked;
-    double count = run->rate * run->seconds;
+    double count = run->rate * run->seconds, early = run->rate * EARLY_S;
 
-    if (run->producers != 1 || run->consumers != 1 || count > SAMPLES_MAX)
+    if (run->producers != 1 || run->consumers != 1 || count + early > SAMPLES_MAX)
         return peer_fail("loaded: one producer, one consumer, at most 4000000 messages", -EINVAL);
     clocked.count = (uint64_t)count;
+    clocked.early = (uint64_t)early;
     clocked.warm_up = 2 * (uint64_t)run->capacity;
     clocked.period_ns = 1e9 / run->rate;
     clocked.late_ns = malloc(SAMPLES_MAX * sizeof(*clocked.late_ns));
     if (!clocked.late_ns)
         return peer_fail("memory", -ENOMEM);
-    memset(clocked.late_ns, 0, clocked.count * sizeof(*clocked.late_ns)); /* no faults later */
+    memset(clocked.late_ns, 0, SAMPLES_MAX * sizeof(*clocked.late_ns)); /* no faults later */
     int rc = crew_open(&clocked.crew, run, run->peer);
     if (rc == 0)
         rc = send_by_the_clock(&clocked);
     if (rc != 0)
         return rc;
     result->messages = clocked.count;
-    result->seconds = (double)(peer_now_ns() - clocked.begin_ns) / 1e9;
+    result->seconds = (double)(peer_now_ns() - due(&clocked, clocked.early)) / 1e9;
     result->rate = (double)clocked.count / result->seconds;
     workload_add(result, "asked", run->rate);
-    workload_percentiles(result, clocked.late_ns, clocked.count);
+    workload_percentiles(result, clocked.late_ns + clocked.early, clocked.count);
     result->resident_kib = workload_resident_kib();
     crew_close(&clocked.crew);
     free(clocked.late_ns);
