@@ -61,8 +61,10 @@ void qr_lease_count_frame(struct quire *ch, struct qr_group *group, uint32_t f, 
     const struct qr_frame *frame;
     page.page_no = qr_life_page(qr_load_acquire(&ch->view.life[f])); /* [A6 life] with R6 */
     page.tag = qr_slot_tag(page.page_no);
+    /* A frame that loses the page to a rival has its number for a moment. */
     if (page.page_no > last || page.page_no < QUIRE_PAGE_OF(begin) || page.page_no < given_up ||
-        qr_store_frame(ch->store, f, &frame) != 0 || qr_zone_get(ch, group, f, &page.zone) != 0)
+        !qr_holds(ch, f, page.page_no) || qr_store_frame(ch->store, f, &frame) != 0 ||
+        qr_zone_get(ch, group, f, &page.zone) != 0)
         return;
     int64_t final = qr_final(frame, page.page_no);
     uint32_t to = page.page_no == last ? qr_head_slot(head) : final < 0 ? 0 : (uint32_t) final;
