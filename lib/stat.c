@@ -36,7 +36,8 @@ static uint32_t page_state(struct quire *ch, uint32_t frame_id, uint64_t page, u
         return QUIRE_PAGE_FREE;
     if (page > tail)
         return QUIRE_PAGE_PREPARED;
-    if (page < tail && qr_recyclable(ch, frame_id, page))
+    /* A frame that loses the page to a rival has its number for a moment. */
+    if (!qr_holds(ch, frame_id, page) || (page < tail && qr_recyclable(ch, frame_id, page)))
         return QUIRE_PAGE_FREE;
     const struct qr_frame *frame;
     if (qr_store_frame(ch->store, frame_id, &frame) == 0 && qr_final(frame, page) >= 0)
@@ -44,14 +45,28 @@ static uint32_t page_state(struct quire *ch, uint32_t frame_id, uint64_t page, u
     return QUIRE_PAGE_OPEN;
 }
 
+/* The page a frame has, and its state as that: a frame that goes to another page meanwhile looks
+ * like the page that is being written. */
+static uint32_t frame_state(struct quire *ch, uint32_t frame_id, uint64_t tail, uint64_t *page)
+{
+    uint64_t now = qr_life_page(qr_load_acquire(&ch->view.life[frame_id])); /* [A6 life] with R6 */
+    uint32_t state;
+    do {
+        *page = now;
+        state = page_state(ch, frame_id, now, tail);
+        now = qr_life_page(qr_load_acquire(&ch->view.life[frame_id])); /* [A6 life] with R6 */
+    } while (now != *page);
+    return state;
+}
+
 static void stat_frames(struct quire *ch, struct quire_stat *s)
 {
     for (uint32_t f = 0; f < ch->frames_cap; f++) {
-        uint64_t page = qr_life_page(qr_load_acquire(&ch->view.life[f])); /* [A6 life] with R6 */
+        uint64_t page;
+        uint32_t state = frame_state(ch, f, s->tail_page, &page);
         if (page == QR_PAGE_ABSENT)
             continue;
         s->pages_made += page != QR_PAGE_BUSY;
-        uint32_t state = page_state(ch, f, page, s->tail_page);
         s->pages_used += state == QUIRE_PAGE_OPEN || state == QUIRE_PAGE_SEALED;
         s->pages_free += state == QUIRE_PAGE_FREE;
     }

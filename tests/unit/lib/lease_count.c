@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a group has leased, while frames come to pages and lose them. */
+/* What a group has leased, and how many pages hold something, while frames come to pages and lose
+ * them. */
 #include <criterion/criterion.h>
 #include <lib/channel.h>
 #include <quire.h>
@@ -12,6 +13,13 @@ static uint64_t leased(quire_t *channel)
     struct quire_group_stat stat;
     cr_assert_eq(quire_stat_groups(channel, &stat, 1), 1);
     return stat.leased;
+}
+
+static uint32_t used(quire_t *channel)
+{
+    struct quire_stat stat;
+    cr_assert_eq(quire_stat(channel, &stat), 0);
+    return stat.pages_used;
 }
 
 /* Two that prepare one page both take a frame for it, and one gives its own back: between the two
@@ -49,10 +57,12 @@ Test(lease_count, a_frame_that_loses_its_page_counts_for_nothing)
     /* relaxed, all: one thread. */
     uint64_t own = qr_load_relaxed(&channel->view.directory[page_no & channel->directory_mask]);
     uint32_t rival = qr_dirent_frame(own) == 0;
+    uint32_t pages = used(channel);
     uint64_t life = qr_load_relaxed(&channel->view.life[rival]);
     cr_assert_lt(rival, qr_load_relaxed(&channel->frames_high));
     qr_store_relaxed(&channel->view.life[rival], qr_life(page_no, 0));
     cr_expect_eq(leased(channel), LEASED);
+    cr_expect_eq(used(channel), pages);
     qr_store_relaxed(&channel->view.life[rival], life);
     quire_rx_close(rx);
     quire_tx_close(tx);
