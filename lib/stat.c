@@ -36,8 +36,7 @@ static uint32_t page_state(struct quire *ch, uint32_t frame_id, uint64_t page, u
         return QUIRE_PAGE_FREE;
     if (page > tail)
         return QUIRE_PAGE_PREPARED;
-    /* A frame that loses the page to a rival has its number for a moment. */
-    if (!qr_holds(ch, frame_id, page) || (page < tail && qr_recyclable(ch, frame_id, page)))
+    if (page < tail && qr_recyclable(ch, frame_id, page))
         return QUIRE_PAGE_FREE;
     const struct qr_frame *frame;
     if (qr_store_frame(ch->store, frame_id, &frame) == 0 && qr_final(frame, page) >= 0)
@@ -45,17 +44,22 @@ static uint32_t page_state(struct quire *ch, uint32_t frame_id, uint64_t page, u
     return QUIRE_PAGE_OPEN;
 }
 
-/* The page a frame has, and its state as that: a frame that goes to another page meanwhile looks
- * like the page that is being written. */
+/*
+ * The page a frame has, and its state as that. Both looks see one life of the frame: one that goes
+ * to another page meanwhile looks like the page that is being written. A frame that loses its page
+ * to a rival has the number for a moment, and holds nothing.
+ */
 static uint32_t frame_state(struct quire *ch, uint32_t frame_id, uint64_t tail, uint64_t *page)
 {
     uint64_t now = qr_life_page(qr_load_acquire(&ch->view.life[frame_id])); /* [A6 life] with R6 */
+    uint64_t before;
     uint32_t state;
     do {
-        *page = now;
-        state = page_state(ch, frame_id, now, tail);
+        before = now;
+        *page = now <= tail && !qr_holds(ch, frame_id, now) ? QR_PAGE_FREE : now;
+        state = page_state(ch, frame_id, *page, tail);
         now = qr_life_page(qr_load_acquire(&ch->view.life[frame_id])); /* [A6 life] with R6 */
-    } while (now != *page);
+    } while (now != before);
     return state;
 }
 
@@ -172,13 +176,13 @@ static int by_page(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static void stat_page(struct quire *ch, uint32_t frame_id, uint64_t page, uint64_t tail,
-                      struct quire_page_stat *s)
+static void stat_page(struct quire *ch, uint32_t frame_id, uint64_t page, uint32_t state,
+                      uint64_t tail, struct quire_page_stat *s)
 {
     const struct qr_frame *frame;
     memset(s, 0, sizeof(*s));
     s->frame_id = frame_id;
-    s->state = page_state(ch, frame_id, page, tail);
+    s->state = state;
     s->page_no = page < QR_PAGE_MAX ? page : UINT64_MAX;
     if (page > tail || qr_store_frame(ch->store, frame_id, &frame) != 0)
         return;
@@ -199,9 +203,10 @@ long quire_stat_pages(quire_t *ch, struct quire_page_stat *stats, size_t count)
     uint64_t tail = qr_load_acquire(&ch->view.live->tail_page); /* [A10 tail] pairs with R10 */
     size_t n = 0;
     for (uint32_t f = 0; f < ch->frames_cap; f++) {
-        uint64_t page = qr_life_page(qr_load_acquire(&ch->view.life[f])); /* [A6 life] with R6 */
+        uint64_t page;
+        uint32_t state = frame_state(ch, f, tail, &page);
         if (page != QR_PAGE_ABSENT)
-            stat_page(ch, f, page, tail, &all[n++]);
+            stat_page(ch, f, page, state, tail, &all[n++]);
     }
     qsort(all, n, sizeof(*all), by_page);
     if (count > 0)

@@ -231,6 +231,7 @@ static int send_by_the_clock(struct clocked *clocked)
     if (rc != 0)
         return rc; /* as in play */
     pthread_join(thread, NULL);
+    pthread_barrier_destroy(&clocked->warm);
     return clocked->rc != 0 ? clocked->rc : crew_verify(&clocked->crew);
 }
 

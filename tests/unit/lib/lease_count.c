@@ -22,6 +22,18 @@ static uint32_t used(quire_t *channel)
     return stat.pages_used;
 }
 
+/* Frames that say they have the page. */
+static uint32_t holders(quire_t *channel, uint64_t page_no)
+{
+    struct quire_page_stat stats[16];
+    long count = quire_stat_pages(channel, stats, 16);
+    uint32_t n = 0;
+    cr_assert(count > 0 && count <= 16);
+    for (long i = 0; i < count; i++)
+        n += stats[i].page_no == page_no;
+    return n;
+}
+
 /* Two that prepare one page both take a frame for it, and one gives its own back: between the two
  * there are two frames of that number, of which one has nothing to say of the page. */
 Test(lease_count, a_frame_that_loses_its_page_counts_for_nothing)
@@ -63,6 +75,7 @@ Test(lease_count, a_frame_that_loses_its_page_counts_for_nothing)
     qr_store_relaxed(&channel->view.life[rival], qr_life(page_no, 0));
     cr_expect_eq(leased(channel), LEASED);
     cr_expect_eq(used(channel), pages);
+    cr_expect_eq(holders(channel, page_no), 1);
     qr_store_relaxed(&channel->view.life[rival], life);
     quire_rx_close(rx);
     quire_tx_close(tx);
